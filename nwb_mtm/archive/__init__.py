@@ -1,1 +1,1 @@
-"""archive."""
+"""Where bytes come from: addresses, archives, and files read over the network piece by piece."""

@@ -1,0 +1,5 @@
+"""`python -m nwb_mtm_cli`."""
+
+from .main import main
+
+main()

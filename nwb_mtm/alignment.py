@@ -1,0 +1,87 @@
+"""Which event to align windows to when nobody said, and what that costs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nwb_mtm.config import WindowConfig
+from nwb_mtm.errors import RecordingError
+from nwb_mtm.recording import Recording
+from nwb_mtm.windows import Windows
+
+# Columns that mark what a trial is about, best first; the first one that most trials have is taken.
+EVENTS = (
+    "stim_on_time",
+    "stimOn_times",
+    "gabor_stimulus_onset_time",
+    "visual_stimulus_time",
+    "stimulus_onset_time",
+    "stim_onset_time",
+    "stimulus_time",
+    "change_time",
+    "target_on_time",
+    "sample_start_time",
+    "cue_start_time",
+    "go_cue_time",
+    "gocue_time",
+    "go_cue",
+    "move_onset_time",
+    "timestamps_Encoding1",
+    "start_time",
+)
+LEAST_TRIALS = 20
+LEAST_SHARE = 0.5  # of trials must have the event
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Windows of one recording, and the sentence that tells how they were chosen."""
+
+    windows: Windows
+    reason: str
+
+
+def cut(recording: Recording, config: WindowConfig) -> Choice:
+    """Cut windows as the settings say; `auto` chooses an event by the list above, else tiles."""
+    if config.tile > 0:
+        return _told(Windows.tile(recording, config.tile, bin_size=config.bin), "as asked")
+    if config.align == "none":
+        width = config.before + config.after
+        return _told(Windows.tile(recording, width, bin_size=config.bin), "as asked")
+    if config.align != "auto":
+        return _told(_around(recording, config.align, config), "as asked")
+    column = _first_event(recording)
+    if column is not None:
+        windows = _around(recording, f"trials.{column}", config)
+        if len(windows) >= LEAST_TRIALS:
+            return _told(windows, "chosen from the list of event names; change it with --align or --tile")
+    width = config.before + config.after
+    reason = "no trials with a usable event, so windows are laid end to end; change it with --align TABLE.COLUMN"
+    return _told(Windows.tile(recording, width, bin_size=config.bin), reason)
+
+
+def _around(recording: Recording, events: str, config: WindowConfig) -> Windows:
+    return Windows.around(recording, events, before=config.before, after=config.after, bin_size=config.bin)
+
+
+def _first_event(recording: Recording) -> str | None:
+    trials = recording.trials
+    if trials is None or len(trials) < LEAST_TRIALS:
+        return None
+    for name in EVENTS:
+        if name == "start_time" or (name in trials.columns and trials.columns[name].dtype.kind == "f"):
+            times = trials.times(name)
+            if np.isfinite(times).mean() >= LEAST_SHARE:
+                return name
+    return None
+
+
+def _told(windows: Windows, how: str) -> Choice:
+    if not len(windows):
+        raise RecordingError(
+            f"{windows.session}: no window of {windows.alignment} lies in observed time ({windows.left_out} left out). "
+            "Choose another event with --align, or shorter windows with --before/--after or --tile.",
+            kind="no_windows",
+        )
+    lost = f", {windows.left_out} left out" if windows.left_out else ""
+    return Choice(windows, f"{windows.session}: {len(windows)} windows, {windows.alignment}{lost} ({how})")

@@ -1,0 +1,308 @@
+"""Every setting, as frozen dataclasses with real defaults; TOML in, TOML out, typing mistakes refused."""
+
+import dataclasses
+import difflib
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import tomli_w
+
+from nwb_mtm.errors import ConfigError, SourceError
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """Which stretches of time are cut, and how finely."""
+
+    align: str = "auto"
+    """Event to align to: TABLE.COLUMN, a trial column, `auto`, or `none` for tiles."""
+    before: float = 0.5
+    """Seconds before the event."""
+    after: float = 1.5
+    """Seconds after the event."""
+    tile: float = 0.0
+    """Width in seconds of windows laid one after the other instead; 0 for windows around events."""
+    bin: float = 0.02
+    """Width of a bin in seconds."""
+
+    def __post_init__(self) -> None:
+        _positive("windows.bin", self.bin)
+        _positive("windows.before + windows.after", self.before + self.after)
+        if self.tile < 0:
+            raise ConfigError(f"windows.tile is {self.tile}; it is a width in seconds, or 0 for none.", kind="bad_value")
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Which time trains, selects and tests."""
+
+    kind: str = "blocks"
+    """`blocks`, `random`, `tail` or `column:NAME`."""
+    train: float = 0.7
+    """Share of training windows."""
+    valid: float = 0.1
+    """Share of validation windows."""
+    test: float = 0.2
+    """Share of test windows."""
+    seed: int = 0
+    """Chance of the split, apart from the chance of training."""
+
+    def __post_init__(self) -> None:
+        if min(self.train, self.test) <= 0 or self.valid <= 0:
+            raise ConfigError("split.train, split.valid and split.test are shares above 0.", kind="bad_value")
+
+
+@dataclass(frozen=True)
+class UnitConfig:
+    """Which units are shown to the model, and under which region names."""
+
+    quality: str = "auto"
+    """`auto` (the file's own rule), `none`, or an expression on the units' columns."""
+    min_rate: float = 0.1
+    """Units below this rate (spikes/s, on training time) are not used."""
+    regions: tuple[str, ...] = ()
+    """Only these regions; all when empty."""
+    region_level: str = "auto"
+    """`auto`, `raw`, `merged`, `beryl`, `cosmos`, or a CSV file of names."""
+    regions_from: str = ""
+    """CSV file with a region for every unit or electrode."""
+    strict_regions: bool = True
+    """A hidden region takes with it what may belong to it under another name."""
+    trials: str = ""
+    """Expression on trial columns; only these trials are used."""
+    within: str = ""
+    """TABLE[EXPRESSION]; only time inside these intervals is used."""
+
+
+@dataclass(frozen=True)
+class SchemeConfig:
+    """How often each masking scheme is drawn in training; 0 leaves it out."""
+
+    neuron: float = 1.0
+    """Hide whole units."""
+    causal: float = 1.0
+    """Hide the future."""
+    inter_region: float = 1.0
+    """Hide one region whole."""
+    intra_region: float = 1.0
+    """Hide all other regions, and some units of one."""
+    temporal: float = 0.0
+    """Hide whole bins, context on both sides."""
+    random_token: float = 0.0
+    """Hide patches of units and bins."""
+    region_subset: float = 0.0
+    """Show a random set of regions, predict the rest."""
+    prompt: bool = True
+    """Tell the network which scheme is on."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network."""
+
+    preset: str = "default"
+    """`default`, or a published member of the family (`nwb-mtm config show --preset NAME`)."""
+    width: int = 64
+    """Channels of the transformer."""
+    layers: int = 1
+    """Transformer blocks."""
+    heads: int = 4
+    """Attention heads."""
+    mlp: int = 128
+    """Channels inside a block's MLP."""
+    dropout: float = 0.4
+    """Share of channels dropped in training."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How the network is trained."""
+
+    budget: str = "10m"
+    """Time for training with validation, such as 90s, 5m or 2h; fixes `steps` once."""
+    steps: int = 0
+    """Steps to train; 0 lets the budget decide."""
+    batch: int = 16
+    """Windows in a step."""
+    learning_rate: float = 1e-3
+    """Peak learning rate."""
+    weight_decay: float = 0.01
+    """Decay of weights."""
+    seed: int = 0
+    """Chance of initial weights, batches and masks."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `mps`."""
+    precision: str = "auto"
+    """`auto`, `float32` or `bfloat16`."""
+
+    def __post_init__(self) -> None:
+        seconds(self.budget)
+        if self.steps < 0:
+            raise ConfigError(f"train.steps is {self.steps}; it is 0 (budget decides) or more.", kind="bad_value")
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """How a model is scored."""
+
+    folds: int = 10
+    """Folds of units for leaving units out; 0 leaves out one unit at a time (exact)."""
+    sessions: Literal["sample", "all", "none"] = "sample"
+    """Which sessions are scored; `sample` scores up to 20, spread over subjects."""
+    bootstraps: int = 1000
+    """Resamples behind every interval."""
+    seed: int = 0
+    """Chance of the resamples."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run."""
+
+    windows: WindowConfig = field(default_factory=WindowConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    units: UnitConfig = field(default_factory=UnitConfig)
+    schemes: SchemeConfig = field(default_factory=SchemeConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a TOML file; what it does not name keeps its default."""
+        try:
+            table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SourceError(f"Cannot read the settings {Path(path).name}: {error.strerror}.", kind="not_found") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{Path(path).name} is no valid TOML: {error}.", kind="bad_value") from error
+        return cls.from_table(table)
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any]) -> Self:
+        """Settings from nested tables; unknown names are refused, with the nearest known one.
+
+        >>> Config.from_table({"model": {"layer": 2}})
+        Traceback (most recent call last):
+        nwb_mtm.errors.ConfigError: Unknown setting 'model.layer'. Did you mean 'model.layers'?
+        """
+        return _build(cls, table, "")
+
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """A copy with dotted settings changed.
+
+        >>> Config().changed({"train.steps": 5}).train.steps
+        5
+        """
+        table = self.to_table()
+        for name, value in changes.items():
+            section, _, key = name.partition(".")
+            if section not in table or key not in table[section]:
+                raise _unknown(name, [f"{s}.{k}" for s, keys in table.items() for k in keys])
+            table[section][key] = value
+        return type(self).from_table(table)
+
+    def to_table(self) -> dict[str, dict[str, Any]]:
+        """Nested plain tables."""
+        table = dataclasses.asdict(self)
+        return {s: {k: list(v) if isinstance(v, tuple) else v for k, v in keys.items()} for s, keys in table.items()}
+
+    def to_toml(self, *, comments: bool = False) -> str:
+        """The settings as TOML, with a comment for each when asked."""
+        if not comments:
+            return tomli_w.dumps(self.to_table())
+        return "\n".join(_commented(getattr(self, f.name), f.name) for f in dataclasses.fields(self))
+
+    def save(self, path: Path) -> None:
+        """Write the settings, in one move."""
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary.write_text(self.to_toml(), encoding="utf-8")
+        os.replace(temporary, path)
+
+
+def describe(section: type) -> dict[str, str]:
+    """The sentence under each field of a section, as written in this file."""
+    import ast
+    import inspect
+
+    body = ast.parse(inspect.getsource(section)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for this, after in zip(body.body, body.body[1:]):
+        if isinstance(this, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            assert isinstance(this.target, ast.Name)
+            found[this.target.id] = str(after.value.value)
+    return found
+
+
+def _commented(section: Any, name: str) -> str:
+    lines = [f"# {type(section).__doc__}", f"[{name}]"]
+    sentences = describe(type(section))
+    for key, value in dataclasses.asdict(section).items():
+        plain = list(value) if isinstance(value, tuple) else value
+        lines += [f"# {sentences[key]}", tomli_w.dumps({key: plain}).strip()]
+    return "\n".join(lines) + "\n"
+
+
+def _build(cls: type[Any], table: Mapping[str, Any], prefix: str) -> Any:
+    hints = typing.get_type_hints(cls)
+    names = [f.name for f in dataclasses.fields(cls)]
+    for key in table:
+        if key not in names:
+            raise _unknown(f"{prefix}{key}", [f"{prefix}{name}" for name in names])
+    return cls(**{key: _value(hints[key], value, f"{prefix}{key}") for key, value in table.items()})
+
+
+def _value(hint: Any, value: Any, name: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"'{name}' is a section; found {value!r}.", kind="bad_value")
+        return _build(typing.cast(type[Any], hint), value, f"{name}.")
+    if typing.get_origin(hint) is Literal:
+        if value not in typing.get_args(hint):
+            choices = ", ".join(map(str, typing.get_args(hint)))
+            raise ConfigError(f"'{name}' is one of {choices}; found {value!r}.", kind="bad_value")
+        return value
+    if typing.get_origin(hint) is tuple and isinstance(value, list | tuple):
+        return tuple(value)
+    if isinstance(hint, types.UnionType):
+        hint = next(h for h in typing.get_args(hint) if h is not type(None))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise ConfigError(f"'{name}' needs a value of type {hint.__name__}; found {value!r}.", kind="bad_value")
+    return value
+
+
+def _unknown(name: str, known: list[str]) -> ConfigError:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f" Did you mean '{close[0]}'?" if close else f" Known: {', '.join(known)}."
+    return ConfigError(f"Unknown setting '{name}'.{hint}", kind="unknown_setting")
+
+
+def _positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise ConfigError(f"{name} is {value:g}; it needs to be above 0.", kind="bad_value")
+
+
+def seconds(text: str) -> float:
+    """A stretch of time as seconds.
+
+    >>> seconds("90s"), seconds("5m"), seconds("2h"), seconds("1h30m")
+    (90.0, 300.0, 7200.0, 5400.0)
+    """
+    import re
+
+    parts = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    if not text.strip() or parts is None:
+        raise ConfigError(f"{text!r} is no stretch of time; write 90s, 5m or 2h.", kind="bad_value")
+    hours, minutes, rest = (float(part or 0) for part in parts.groups())
+    total = hours * 3600 + minutes * 60 + rest
+    _positive("budget", total)
+    return total
