@@ -1,0 +1,168 @@
+"""The run folder: one place for what a fit leaves behind, each file written in one move."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nwb_mtm.errors import RunError
+
+Existing = Literal["error", "skip", "overwrite"]
+FILES = (
+    "config.toml",
+    "model.safetensors",
+    "resume.safetensors",
+    "scores.json",
+    "units.csv",
+    "steps.jsonl",
+    "figures.safetensors",
+    "report.html",
+    "sources.json",
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """Settings, with the steps the budget came to."""
+        return self.path / "config.toml"
+
+    @property
+    def model(self) -> Path:
+        """The selected model."""
+        return self.path / "model.safetensors"
+
+    @property
+    def resume(self) -> Path:
+        """All that training needs to go on."""
+        return self.path / "resume.safetensors"
+
+    @property
+    def scores(self) -> Path:
+        """Scores, baselines and checks."""
+        return self.path / "scores.json"
+
+    @property
+    def steps(self) -> Path:
+        """One line for every reported step."""
+        return self.path / "steps.jsonl"
+
+    @property
+    def sources(self) -> Path:
+        """What was read, and what was left out."""
+        return self.path / "sources.json"
+
+    @property
+    def figures(self) -> Path:
+        """Activity behind the report's pictures."""
+        return self.path / "figures.safetensors"
+
+    @property
+    def report(self) -> Path:
+        """The page to open."""
+        return self.path / "report.html"
+
+    def log_step(self, line: Mapping[str, Any]) -> None:
+        """Append one line to steps.jsonl."""
+        with self.steps.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def cut_steps(self, last: int) -> None:
+        """Forget lines after a step, so that a resumed run logs each step once."""
+        kept = [line for line in self.read_steps() if line["step"] <= last]
+        text = "".join(json.dumps(line) + "\n" for line in kept)
+        write_text(self.steps, text)
+
+    def read_steps(self) -> list[dict[str, Any]]:
+        """All lines of steps.jsonl; a last line cut short by a crash is left out."""
+        if not self.steps.exists():
+            return []
+        lines = []
+        for text in self.steps.read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(text))
+            except json.JSONDecodeError:
+                break
+        return lines
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, moved into place when the block ends well, and removed when not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise RunError(f"Cannot write {path.name}: {error.strerror or error}.", kind="cannot_write") from error
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one move."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON in one move; NaN is refused, missing values are null."""
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def create(path: Path, existing: Existing = "error") -> RunFolder | None:
+    """A fresh run folder; None when it exists and is to be skipped. Only our own files are ever removed."""
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file; a run needs a folder. Choose another with -o.", kind="exists")
+    ours = [path / name for name in FILES if (path / name).exists()]
+    if ours and existing == "error":
+        raise RunError(
+            f"{path} already holds a run. Choose another folder with -o, go on with --resume {path}, "
+            "or pass --existing overwrite.",
+            kind="exists",
+        )
+    if ours and existing == "skip":
+        return None
+    for file in ours:
+        file.unlink()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"Cannot make the folder {path}: {error.strerror}.", kind="cannot_write") from error
+    return RunFolder(path)
+
+
+def default_folder(first_source: str, stamp: str) -> Path:
+    """`runs/<first source>-<date>-<time>`, in letters every file system takes.
+
+    >>> default_folder("data/sub 1.nwb", "20260102-030405").as_posix()
+    'runs/sub-1-20260102-030405'
+    """
+    stem = re.sub(r"(\.nwb)?(\.zarr)?$", "", Path(first_source.rstrip("/")).name)
+    return Path("runs") / f"{re.sub(r'[^A-Za-z0-9._+-]+', '-', stem).strip('-.') or 'run'}-{stamp}"
+
+
+def model_file(model: str | Path) -> Path:
+    """The .safetensors file behind a MODEL: a run folder or the file itself."""
+    path = Path(model)
+    inside = path / "model.safetensors"
+    if path.is_dir() and inside.is_file():
+        return inside
+    if path.is_file() and path.suffix == ".safetensors":
+        return path
+    what = "a folder without model.safetensors" if path.is_dir() else "a file" if path.exists() else "not there"
+    raise RunError(f"{path} is {what}; a MODEL is a run folder or a .safetensors file.", kind="not_a_run")
