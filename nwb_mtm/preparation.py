@@ -1,0 +1,188 @@
+"""From recordings to windows a model can be trained on, with a sentence for everything left out."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from nwb_mtm.alignment import cut
+from nwb_mtm.config import Config, WindowConfig
+from nwb_mtm.errors import NwbMtmError, RecordingError
+from nwb_mtm.recording import Recording, overlap_share
+from nwb_mtm.splits import PARTS, Split
+from nwb_mtm.vocabulary import Vocabulary, mask_groups
+from nwb_mtm.windows import Windows
+
+SAME_RECORDING = 0.5  # share of common units above which two recordings are one
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something that was not used, and why."""
+
+    what: str
+    why: str
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """One recording, ready: its windows and what was left out on the way."""
+
+    windows: Windows
+    recording: Recording
+    reason: str
+    left_out: tuple[LeftOut, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, object]:
+        """The entry of sources.json."""
+        source, windows = self.recording.source, self.windows
+        assert windows.part is not None
+        parts = {name: int((windows.part == i).sum()) for i, name in enumerate(PARTS)}
+        return {
+            "key": windows.session,
+            "name": source.name,
+            "dandiset": source.dandiset,
+            "version": source.version,
+            "etag": source.etag,
+            "url": source.url,
+            "doi": source.doi,
+            "licence": source.licence,
+            "species": source.species,
+            "identifier": source.identifier,
+            "object_id": source.object_id,
+            "fingerprint": list(self.recording.fingerprint),
+            "alignment": windows.alignment,
+            "reason": self.reason,
+            "units": len(windows.units),
+            "region_level": self.recording.region_level,
+            "regions": dict(sorted(Counter(windows.units.regions).items())),
+            "windows": {**parts, "left_out": windows.left_out},
+            "left_out": [{"what": item.what, "why": item.why, "count": item.count} for item in self.left_out],
+            "warnings": [{"kind": kind, "message": message} for kind, message in source.warnings]
+            + [{"kind": "preparation", "message": message} for message in self.warnings],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All sessions of a run."""
+
+    sessions: tuple[Session, ...]
+    skipped: tuple[tuple[str, NwbMtmError], ...] = ()
+    vocabulary: Vocabulary = field(default_factory=lambda: Vocabulary({}, {}))
+
+    def part(self, name: str) -> tuple[Windows, ...]:
+        """The windows of one part of every session that has any."""
+        index = PARTS.index(name)
+        cut_out = (s.windows.take(np.flatnonzero(s.windows.part == index)) for s in self.sessions)
+        return tuple(w for w in cut_out if len(w))
+
+
+def prepare(
+    recordings: Iterable[Recording],
+    config: Config,
+    *,
+    known: Mapping[str, Split] | None = None,
+    align: Mapping[str, str] | None = None,
+) -> Prepared:
+    """Cut, split and choose units for every recording; one that cannot be used is skipped with its reason.
+
+    `known` holds the splits of sessions a model was trained on, which are kept; `align` an event by session.
+    """
+    sessions: list[Session] = []
+    skipped: list[tuple[str, NwbMtmError]] = []
+    for recording in _once(recordings, skipped):
+        try:
+            sessions.append(prepare_one(recording, config, split=(known or {}).get(recording.key), align=align))
+        except NwbMtmError as error:
+            skipped.append((recording.source.name, error))
+    if not sessions:
+        reasons = "; ".join(f"{name}: {error}" for name, error in skipped) or "no source was given"
+        raise RecordingError(f"No recording can be used ({reasons}).", kind="nothing_to_do")
+    level = sessions[0].recording.region_level
+    vocabulary = Vocabulary.from_windows((s.windows for s in sessions), level)
+    return Prepared(tuple(sessions), tuple(skipped), vocabulary)
+
+
+def _once(recordings: Iterable[Recording], skipped: list[tuple[str, NwbMtmError]]) -> Iterator[Recording]:
+    """Each recording once, however it is named, under keys that do not collide."""
+    seen: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for recording in recordings:
+        fingerprint = recording.fingerprint
+        twin = next((n for n, (_, f) in seen.items() if overlap_share(fingerprint, f) > SAME_RECORDING), None)
+        if twin is not None and fingerprint:
+            text = f"holds the same units as {seen[twin][0]}, which is used already"
+            skipped.append((recording.source.name, RecordingError(text, kind="bad_selection")))
+            continue
+        if recording.key in seen:
+            recording = replace(recording, key=f"{recording.key}/{recording.source.identifier or recording.source.name}")
+        seen[recording.key] = (recording.source.name, fingerprint)
+        yield recording
+
+
+def prepare_one(
+    recording: Recording, config: Config, *, split: Split | None = None, align: Mapping[str, str] | None = None
+) -> Session:
+    """Windows of one recording with their parts, and the units that are shown to a model."""
+    event = (align or {}).get(recording.key) or (align or {}).get(recording.source.name)
+    settings: WindowConfig = replace(config.windows, align=event) if event else config.windows
+    choice = cut(recording, settings)
+    windows = choice.windows.assigned(split) if split is not None else _split(choice.windows, config)
+    windows, left_out = _choose_units(windows, config)
+    return Session(windows, recording, choice.reason, left_out, _warnings(windows))
+
+
+def _split(windows: Windows, config: Config) -> Windows:
+    shares = (config.split.train, config.split.valid, config.split.test)
+    kind = config.split.kind
+    if kind == "blocks" and windows.trials is not None and "split" in windows.trials.columns:
+        kind = "column:split"
+    return windows.with_split(kind, shares=shares, seed=config.split.seed)
+
+
+def _choose_units(windows: Windows, config: Config) -> tuple[Windows, tuple[LeftOut, ...]]:
+    """Inputs above the rate floor; the floor is measured on training time only."""
+    train = windows.only("train")
+    measured = train if len(train) else windows
+    rates = measured.rates
+    slow = rates < config.units.min_rate
+    noise = ~windows.units.inputs
+    elsewhere = np.zeros(len(slow), bool)
+    if config.units.regions:
+        elsewhere = ~np.isin(np.array(windows.units.regions, dtype=str), config.units.regions)
+    reasons = (
+        LeftOut("units", "labelled as noise or artefact", int(noise.sum())),
+        LeftOut("units", f"below {config.units.min_rate:g} spikes/s in training time", int((slow & ~noise).sum())),
+        LeftOut("units", "outside the chosen regions", int((elsewhere & ~slow & ~noise).sum())),
+    )
+    keep = ~(slow | noise | elsewhere)
+    if not keep.any():
+        raise RecordingError(
+            f"{windows.session}: none of its {len(keep)} units is left "
+            f"({'; '.join(f'{r.count} {r.why}' for r in reasons if r.count)}). Lower --min-rate or choose other regions.",
+            kind="nothing_to_do",
+        )
+    return windows.select(np.flatnonzero(keep)), tuple(r for r in reasons if r.count)
+
+
+def _warnings(windows: Windows) -> tuple[str, ...]:
+    assert windows.part is not None
+    said = []
+    _, names = mask_groups(windows.units.regions)
+    if len(names) < 2:
+        said.append(
+            f"{len(names)} region(s) with enough units, so inter-region and intra-region prediction are not trained or scored"
+        )
+    dropped = int((windows.part == PARTS.index("dropped")).sum())
+    if dropped:
+        said.append(f"{dropped} of {len(windows)} windows lie between the parts of the split and are not used")
+    return tuple(said)
+
+
+def shared_regions(windows: Sequence[Windows]) -> set[str]:
+    """Regions that at least two sessions have."""
+    counts = Counter(region for one in windows for region in mask_groups(one.units.regions)[1])
+    return {region for region, sessions in counts.items() if sessions > 1}
