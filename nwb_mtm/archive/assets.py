@@ -57,7 +57,7 @@ def asset_of(row: Mapping[str, Any], metadata: Mapping[str, Any], dandiset: Dand
     digest = metadata.get("digest") or {}
     zarr = row.get("zarr") is not None
     return Asset(
-        path=safe_path(str(row["path"])),
+        path=str(row["path"]),
         size=int(row["size"]),
         asset_id=str(row["asset_id"]),
         etag=str(digest.get("dandi:dandi-zarr-checksum" if zarr else "dandi:dandi-etag") or ""),

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
 from dandi.consts import known_instances, known_instances_rev
@@ -92,10 +93,19 @@ class Archive:
         return self._get(f"{base}{row['asset_id']}/") if metadata is None else metadata
 
     def _listing(self, path: str, params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        return self._ask(lambda: list(self._client.paginate(path, page_size=PAGE_SIZE, params=dict(params))))
+        """All pages, one after another: a server may send fewer rows a page than it was asked for."""
+        rows: list[Mapping[str, Any]] = []
+        asked: Mapping[str, Any] | None = {**params, "page_size": PAGE_SIZE}
+        while asked is not None:
+            page = self._get(path, asked)
+            rows += page["results"]
+            following = page.get("next") if page["results"] else None
+            # of the next page's address only the query is used: the key must not go anywhere else
+            asked = dict(parse_qsl(urlsplit(following).query)) if following else None
+        return rows
 
-    def _get(self, path: str) -> Mapping[str, Any]:
-        answer = self._ask(lambda: self._client.get(path))
+    def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        answer = self._ask(lambda: self._client.get(path, params=params and dict(params)))
         if not isinstance(answer, dict):
             raise SourceError(f"{self.name} answered {path} with no table.", kind="bad_answer")
         return answer
@@ -113,7 +123,7 @@ class Archive:
                     f"The archive {self.name} answered {status}.", kind="server_failing"
                 ) from error
             self._show_key(status)
-            return question() if self._key else self._ask(question)
+            return self._ask(question)
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
             raise _failed(self.name, error) from error
 
@@ -130,7 +140,6 @@ class Archive:
         try:
             self._client.authenticate(found)
         except requests.HTTPError as error:
-            self._client.session.headers["Authorization"] = ""
             raise SourceError(
                 f"The archive {self.name} does not accept the key in {variable_for(self.name)}.",
                 kind="key_needed",

@@ -1,6 +1,7 @@
 """Where an asset's bytes are: the open address, or a signed one that is renewed when it expires."""
 
 from dataclasses import dataclass, field
+from urllib.parse import urljoin
 
 import requests
 
@@ -53,7 +54,7 @@ class AssetLocation:
                     timeout=self.patience.timeout,
                 ) as answer:
                     if answer.is_redirect:
-                        return str(requests.compat.urljoin(self.download, answer.headers["Location"]))
+                        return urljoin(self.download, answer.headers["Location"])
                     if answer.status_code not in TRANSIENT:
                         raise self._refused(answer.status_code)
                     failing, asked = f"the archive answered {answer.status_code}", retry_after(answer)

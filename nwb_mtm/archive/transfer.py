@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import requests
@@ -35,6 +35,7 @@ class Patience:
         self.sleep(max(backoff, min(asked or 0.0, 2 * self.longest_wait)))
 
 
+@runtime_checkable
 class Location(Protocol):
     """Where a file can be fetched at this moment."""
 
