@@ -76,7 +76,7 @@ def latents(
     driven = np.einsum("rdi,ti->trd", world.drive, inputs)
     out = np.empty((len(inputs), len(REGIONS), DIMS))
     for region in _sources_first(world):
-        own = 0.30 * rng.standard_normal((len(inputs), DIMS)) + 0.17 * driven[:, region]
+        own = 0.30 * rng.standard_normal((len(inputs), DIMS)) + 0.16 * driven[:, region]
         own = own + _arriving(world, region, out)
         out[:, region] = _run(world.step[region], own)
         out[:, region] /= out[:, region].std(axis=0)
@@ -87,13 +87,19 @@ def _sources_first(world: World) -> list[int]:
     """Regions in an order in which every source comes before its targets."""
     left, order = list(range(len(REGIONS))), list[int]()
     while left:
-        free = [r for r in left if not any(c.target == REGIONS[r] and REGIONS.index(c.source) in left for c in world.couplings)]
+        free = [r for r in left if not any(source in left for source in _sources(world, r))]
         order += free
         left = [r for r in left if r not in free]
     return order
 
 
-def _arriving(world: World, region: int, states: Float[ndarray, "bin region dim"]) -> Float[ndarray, "bin dim"]:
+def _sources(world: World, region: int) -> list[int]:
+    return [REGIONS.index(c.source) for c in world.couplings if c.target == REGIONS[region]]
+
+
+def _arriving(
+    world: World, region: int, states: Float[ndarray, "bin region dim"]
+) -> Float[ndarray, "bin dim"]:
     """What the other regions send, delayed."""
     total = np.zeros((len(states), DIMS))
     for coupling, turn in zip(world.couplings, world.maps):
@@ -134,7 +140,7 @@ def draw_population(rng: np.random.Generator, units: int) -> Population:
     region = np.sort(np.searchsorted(np.cumsum(share)[:-1], (np.arange(units) + 0.5) / units))
     base = np.clip(np.exp(rng.normal(1.2, 0.95, units)), 0.3, 40.0)
     loading = rng.normal(size=(units, DIMS))
-    loading *= (rng.uniform(0.55, 1.2, units) / np.linalg.norm(loading, axis=1))[:, None]
+    loading *= (rng.uniform(0.5, 1.12, units) / np.linalg.norm(loading, axis=1))[:, None]
     return Population(
         region=region,
         base=base * rng.uniform(0.95, 1.05) * TARGET_RATE / base.mean(),
@@ -164,7 +170,9 @@ def rates(
     return np.minimum(log_rate, HIGHEST_RATE).astype(np.float32)
 
 
-def draw_spikes(rate: Float32[ndarray, "bin unit"], t0: float, rng: np.random.Generator) -> list[Float[ndarray, " spike"]]:
+def draw_spikes(
+    rate: Float32[ndarray, "bin unit"], t0: float, rng: np.random.Generator
+) -> list[Float[ndarray, " _"]]:
     """Poisson spikes of exactly this piecewise-constant rate, one sorted train for every unit."""
     counts = rng.poisson(rate.T * np.float32(STEP)).astype(np.uint8)
     trains = []

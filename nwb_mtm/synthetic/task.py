@@ -93,9 +93,7 @@ def _pulse(out: Float[ndarray, " bin"], time: float, width: float, height: float
     out[_steps(time) : _steps(time + width)] += height
 
 
-def movement(
-    rng: np.random.Generator, task: Task
-) -> tuple[Float[ndarray, " bin"], Float[ndarray, " bin"]]:
+def movement(rng: np.random.Generator, task: Task) -> tuple[Float[ndarray, " bin"], Float[ndarray, " bin"]]:
     """Wheel velocity (turned at every choice, and in bouts of its own) and whisking, on the grid."""
     bins = task.bins
     wheel = smooth_noise(rng, bins, 0.15) * (0.3 + (smooth_noise(rng, bins, 2.0) > 0.8))
