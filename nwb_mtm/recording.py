@@ -132,7 +132,7 @@ class Spikes:
     """Spike times of all units, one run of sorted times after the other."""
 
     times: Float[ndarray, " spike"]
-    offsets: Int[ndarray, " units+1"]
+    offsets: Int[ndarray, " edge"]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "times", frozen(self.times, np.float64))
