@@ -232,7 +232,7 @@ class Behavior:
     def __post_init__(self) -> None:
         object.__setattr__(self, "times", frozen(self.times, np.float64))
         values = np.asarray(self.values, np.float32)
-        object.__setattr__(self, "values", frozen(values.reshape(len(values), -1)))
+        object.__setattr__(self, "values", frozen(values.reshape(len(values), max(1, int(np.prod(values.shape[1:]))))))
 
     @property
     def dims(self) -> int:
@@ -244,7 +244,7 @@ class Behavior:
 class Observed:
     """When silence means silence: sets of intervals, and which set each unit has."""
 
-    sets: tuple[Float[ndarray, "interval 2"], ...]
+    sets: tuple[Float[ndarray, "_ 2"], ...]
     index: Int[ndarray, " unit"]
 
     def __post_init__(self) -> None:

@@ -24,10 +24,10 @@ class Split:
     """Which time belongs to which part of one recording; `guard` time is never used."""
 
     kind: str
-    train: Float[ndarray, "interval 2"]
-    valid: Float[ndarray, "interval 2"]
-    test: Float[ndarray, "interval 2"]
-    guard: Float[ndarray, "interval 2"]
+    train: Float[ndarray, "_ 2"]
+    valid: Float[ndarray, "_ 2"]
+    test: Float[ndarray, "_ 2"]
+    guard: Float[ndarray, "_ 2"]
     seed: int = 0
 
     def parts(

@@ -105,7 +105,15 @@ def test_every_module_starts_with_a_docstring(path: Path) -> None:
 
 
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "random"}
-FORBIDDEN_CALLS = {"torch.load", "torch.save", "torch.manual_seed", "eval", "exec", "np.random.seed", "torch.seed"}
+FORBIDDEN_CALLS = {
+    "torch.load",
+    "torch.save",
+    "torch.manual_seed",
+    "eval",
+    "exec",
+    "np.random.seed",
+    "torch.seed",
+}
 CHANCE = ("default_rng", "Generator", "SeedSequence", "PCG64", "Philox", "BitGenerator")
 
 
@@ -156,7 +164,9 @@ def test_the_tested_set_satisfies_the_ranges() -> None:
     from packaging.requirements import Requirement
 
     pins = dict(
-        line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line and line[0] != "#"
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line and line[0] != "#"
     )
     canonical = {name.lower().replace("_", "-"): version for name, version in pins.items()}
     settings = project()["project"]
