@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -80,7 +81,7 @@ class Vocabulary:
         }
 
     @classmethod
-    def from_json(cls, header: Mapping[str, Mapping[str, Iterable[str]]]) -> "Vocabulary":
+    def from_json(cls, header: Mapping[str, Any]) -> "Vocabulary":
         """The vocabulary that a checkpoint's header describes."""
         units = {name: tuple(keys) for name, keys in header["units"].items()}
         regions = {name: tuple(labels) for name, labels in header["regions"].items()}
