@@ -1,10 +1,27 @@
-"""Region names: which are no name at all, which are no grey matter, and how they roll up."""
+"""Region names: which are no name at all, which are no grey matter, how they are cleaned and how they roll up."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from nwb_mtm.recording import UNKNOWN
 
 NULLS = frozenset(
-    ["", "nan", "none", "n/a", "na", "null", "unknown", "unresolved", "void", "out-of-atlas", "no description", "no area"]
-    + ["see electrode locations", "-", "--", "?", "unspecified", "undefined"]
+    ["", "nan", "none", "n/a", "na", "null", "unknown", "unresolved", "no description", "no area", "no region"]
+    + ["see electrode locations", "-", "--", "?", "unspecified", "undefined", "unlabelled", "unlabeled", "tbd"]
+    + ["not available", "not applicable", "not specified", "not registered", "not recorded", "<na>", "n.a.", "[]", "{}"]
 )
-NON_GREY = frozenset(["root", "grey", "fiber tracts", "fibre tracts", "ccb", "alv", "white matter", "basic cell groups and regions"])
+OUTSIDE = frozenset(["void", "out-of-atlas", "out of atlas", "out of brain", "outside brain", "outside of brain"])
+NON_GREY = frozenset(
+    ["root", "grey", "fiber tracts", "fibre tracts", "white matter", "basic cell groups and regions", "ventricular systems"]
+    + ["corpus callosum", "alveus", "fimbria", "cingulum bundle", "optic tract", "lateral ventricle", "third ventricle"]
+)
+FIBRES = frozenset(  # acronyms of the Allen atlas, in its own case: `fi` is the fimbria, `FI` may be anything
+    "ccb ccg ccs cc ccr alv fi fp or ar act aco int cing dhc scwm vhc em ec bic bsc opt onl lot st sm mp fr cst cpd".split()
+)
+JSON_KEYS = ("brain_regions", "brain_region", "brain_area", "region", "acronym", "location")
+PAIR = re.compile(r"\s*([A-Za-z_ ]+?)\s*[:=]\s*([^;|]*?)\s*(?:[;|]|$)")
 
 
 def is_null(label: str) -> bool:
@@ -13,9 +30,62 @@ def is_null(label: str) -> bool:
     >>> is_null(" N/A "), is_null("CA1")
     (True, False)
     """
-    return label.strip().casefold() in NULLS
+    folded = " ".join(label.split()).casefold()
+    return folded in NULLS or folded in OUTSIDE
+
+
+def is_outside(label: str) -> bool:
+    """Whether a label says that the place is known, and is not in the brain."""
+    return " ".join(label.split()).casefold() in OUTSIDE
 
 
 def is_context(label: str) -> bool:
     """Whether a label is never masked or scored as a region (unknown, or not grey matter)."""
-    return is_null(label) or label.strip().casefold() in NON_GREY
+    text = " ".join(label.split())
+    return is_null(text) or text.casefold() in NON_GREY or text in TRACTS
+
+
+def clean(raw: str) -> str:
+    """The region's name, in the case it was written in; `unknown` for the many spellings of none.
+
+    >>> clean(' CA1 '), clean("nan"), clean('{"depth": "-4900", "brain_regions": "left ALM"}')
+    ('CA1', 'unknown', 'left ALM')
+    """
+    text = " ".join(raw.split()).strip("\"'").strip()
+    if text[:1] in "{[":
+        text = _from_json(text)
+    elif ";" in text and ":" in text:
+        text = _from_pairs(text)
+    return UNKNOWN if is_null(text) else text
+
+
+def _from_json(text: str) -> str:
+    """The one region that a JSON string names; two or more are none."""
+    try:
+        parsed: Any = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    return _only(_named_regions(parsed))
+
+
+def _named_regions(parsed: Any) -> list[str]:
+    if isinstance(parsed, list):
+        return [name for item in parsed for name in _named_regions(item)]
+    if isinstance(parsed, dict):
+        for key in JSON_KEYS:
+            if key in parsed:
+                return _named_regions(parsed[key])
+        return []
+    return [part.strip() for part in str(parsed).split(",")]
+
+
+def _from_pairs(text: str) -> str:
+    """The region in `brain_region: Thalamus; hemisphere: left`."""
+    pairs = {key.strip().casefold(): value.strip() for key, value in PAIR.findall(text)}
+    named = next((pairs[key] for key in JSON_KEYS if key in pairs), None)
+    return text if named is None else _only([part.strip() for part in named.split(",")])
+
+
+def _only(names: Sequence[str]) -> str:
+    known = list(dict.fromkeys(name for name in names if not is_null(name)))
+    return known[0] if len(known) == 1 else ""

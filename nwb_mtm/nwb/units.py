@@ -1,0 +1,161 @@
+"""Where the units are, and their spikes: any order, any type of number, any index."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
+
+from nwb_mtm.errors import RecordingError
+from nwb_mtm.nwb.columns import Table
+from nwb_mtm.nwb.view import Group, find_group, groups_below, kind_of
+from nwb_mtm.nwb.warned import Warnings
+from nwb_mtm.recording import Spikes
+
+ELSEWHERE = ("processing", "analysis", "scratch", "acquisition")
+SAMPLES_MIN = 10  # so many whole numbers in a row are no seconds
+SAMPLES_FROM = 1e4
+
+
+def find_units(root: Group, path: str | None = None) -> Table:
+    """The units table: `/units`, or the only one elsewhere, or the one that was named."""
+    if path is not None:
+        return _named(root, path)
+    tables = {table.path: table for table in _tables(root)}
+    usable = {p: t for p, t in tables.items() if "spike_times" in t.members and t.count > 0}
+    if "/units" in usable:
+        return usable["/units"]
+    if len(usable) == 1:
+        return next(iter(usable.values()))
+    if len(usable) > 1:
+        raise RecordingError(
+            f"The file has no /units but several other tables of units: {', '.join(usable)}. "
+            "Name one with `--units PATH`.",
+            kind="several_units_tables",
+        )
+    raise _why_none(tables)
+
+
+def _named(root: Group, path: str) -> Table:
+    group = find_group(root, path)
+    if group is None:
+        others = ", ".join(t.path for t in _tables(root)) or "none"
+        raise RecordingError(f"The file has no table {path}; tables of units: {others}.", kind="no_units_table")
+    table = Table(group)
+    if "spike_times" not in table.members or not table.count:
+        raise _why_none({table.path: table})
+    return table
+
+
+def _tables(root: Group) -> Iterator[Table]:
+    main = find_group(root, "units")
+    if main is not None:
+        yield Table(main)
+    for place in ELSEWHERE:
+        branch = find_group(root, place)
+        for group in groups_below(branch) if branch is not None else ():
+            if kind_of(group) == "Units" or {"spike_times", "spike_times_index"} <= set(group.names()):
+                yield Table(group)
+
+
+def _why_none(tables: dict[str, Table]) -> RecordingError:
+    if not tables:
+        return RecordingError(
+            "The file has no table of units, so there are no sorted spikes to read (raw or LFP data only, perhaps). "
+            "Look for the processed file of the same session.",
+            kind="no_units_table",
+        )
+    path, table = next(iter(tables.items()))
+    if all(t.count == 0 for t in tables.values()):
+        return RecordingError(
+            f"The table {path} has no rows: no unit was found or kept. Look for the sorted file of the same session.",
+            kind="zero_units",
+        )
+    return RecordingError(
+        f"The table {path} has {table.count} rows but no column spike_times (imaging data, perhaps). "
+        "Pass a file with spike times.",
+        kind="units_without_spike_times",
+    )
+
+
+def read_spikes(table: Table, warnings: Warnings) -> Spikes:
+    """All spike times, sorted within each unit, what is not finite dropped; one slice of the file."""
+    array = table.members["spike_times"]
+    offsets = _train_offsets(table)
+    raw = array.read()
+    whole = np.issubdtype(raw.dtype, np.integer)
+    if raw.dtype == np.float32 and raw.size:
+        step = float(np.spacing(np.float32(np.nanmax(np.abs(raw)))))
+        if step > 1e-3:
+            warnings.add("coarse_spike_times", f"Spike times are stored as float32: steps of {step:.3g} s at the end.")
+    times = np.ascontiguousarray(raw.reshape(-1), dtype=np.float64)
+    if not times.flags.writeable:
+        times = times.copy()
+    if len(offsets) and offsets[-1] < len(times):
+        warnings.add("spikes_of_no_unit", f"{len(times) - offsets[-1]:,} spike times belong to no unit.")
+        times = times[: offsets[-1]]
+    spikes = _cleaned(times, offsets, warnings)
+    _warn_of_samples(spikes.times, whole, warnings)
+    return spikes
+
+
+def _train_offsets(table: Table) -> Int[ndarray, " units+1"]:
+    if table.is_ragged("spike_times"):
+        return table.offsets("spike_times")
+    shape = table.members["spike_times"].shape
+    if len(shape) == 2 and shape[0] == table.count:  # one padded row for every unit
+        return np.arange(table.count + 1) * shape[1]
+    if table.count == 1:
+        return np.array([0, int(np.prod(shape, dtype=int))])
+    if shape == (table.count,):
+        return np.arange(table.count + 1)
+    raise RecordingError(
+        f"{table.path} has {table.count} units and {shape[0] if shape else 0:,} spike times, but no spike_times_index "
+        "that says which belong to which. Write the file again from its source.",
+        kind="corrupt_spike_index",
+    )
+
+
+def _cleaned(times: ndarray, offsets: Int[ndarray, " units+1"], warnings: Warnings) -> Spikes:
+    """Sort trains in place where needed; copy only when a value must go."""
+    if missing := _count_missing(times):
+        times, offsets = _compact(times, offsets)
+        warnings.add("spike_times_not_finite", f"{missing:,} spike times are NaN or infinite; they were dropped.")
+    unsorted = repeated = 0
+    for unit in range(len(offsets) - 1):
+        train = times[offsets[unit] : offsets[unit + 1]]
+        if (train[1:] > train[:-1]).all():
+            continue
+        if np.any(train[1:] < train[:-1]):
+            unsorted += 1
+            train.sort()
+        repeated += int(np.count_nonzero(train[1:] == train[:-1]))
+    if unsorted:
+        warnings.add("unsorted_spike_times", f"{unsorted} units have spike times out of order; they were sorted.")
+    if repeated:
+        warnings.add("repeated_spike_times", f"{repeated:,} spikes have the same time as the one before; all are kept.")
+    return Spikes(times, offsets)
+
+
+def _count_missing(times: ndarray) -> int:
+    """How many values are not finite, without a second array of the same size."""
+    step = 1 << 20
+    return sum(int(np.count_nonzero(~np.isfinite(times[i : i + step]))) for i in range(0, len(times), step))
+
+
+def _compact(times: ndarray, offsets: Int[ndarray, " units+1"]) -> tuple[ndarray, Int[ndarray, " units+1"]]:
+    """Without what is not finite, the borders between units moved accordingly."""
+    finite = np.isfinite(times)
+    before = np.concatenate([[0], np.cumsum(finite)])
+    return times[finite], before[offsets]
+
+
+def _warn_of_samples(times: ndarray, whole: bool, warnings: Warnings) -> None:
+    if len(times) < SAMPLES_MIN or times.max() < SAMPLES_FROM:
+        return
+    if whole or not np.any(np.mod(times, 1.0)):
+        warnings.add(
+            "spike_times_look_like_samples",
+            f"All spike times are whole numbers, up to {times.max():,.0f}: they look like sample numbers, not seconds. "
+            "Divide them by the sampling rate.",
+        )
