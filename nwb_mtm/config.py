@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import tomli_w
 
@@ -174,7 +174,7 @@ class Config:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path) -> "Config":
         """Read a TOML file; what it does not name keeps its default."""
         try:
             table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -185,7 +185,7 @@ class Config:
         return cls.from_table(table)
 
     @classmethod
-    def from_table(cls, table: Mapping[str, Any]) -> Self:
+    def from_table(cls, table: Mapping[str, Any]) -> "Config":
         """Settings from nested tables; unknown names are refused, with the nearest known one.
 
         >>> Config.from_table({"model": {"layer": 2}})
@@ -194,7 +194,7 @@ class Config:
         """
         return _build(cls, table, "")
 
-    def changed(self, changes: Mapping[str, Any]) -> Self:
+    def changed(self, changes: Mapping[str, Any]) -> "Config":
         """A copy with dotted settings changed.
 
         >>> Config().changed({"train.steps": 5}).train.steps

@@ -31,9 +31,7 @@ def slow_bins(train: np.ndarray, start: float, bins: int, bin_size: float) -> li
     start=st.lists(st.floats(-6, 45), min_size=1, max_size=4),
     bin_size=SIZES,
 )
-def test_counts_are_those_of_the_definition(
-    trains: list[list[float]], start: list[float], bin_size: float
-) -> None:
+def test_counts_are_those_of_the_definition(trains: list[list[float]], start: list[float], bin_size: float) -> None:
     spikes = Spikes.from_trains(trains)
     counts = bin_spikes(spikes, np.array(start), bins=7, bin_size=bin_size)
     slow = [[slow_bins(spikes[u], s, 7, bin_size) for u in range(len(trains))] for s in start]
@@ -41,9 +39,7 @@ def test_counts_are_those_of_the_definition(
 
 
 @given(start=st.floats(0, 1e5), bin_size=SIZES, bins=st.integers(1, 120))
-def test_a_spike_on_an_edge_belongs_to_the_bin_that_it_opens(
-    start: float, bin_size: float, bins: int
-) -> None:
+def test_a_spike_on_an_edge_belongs_to_the_bin_that_it_opens(start: float, bin_size: float, bins: int) -> None:
     edges = bin_edges(np.array([start]), bins, bin_size)
     counts = bin_spikes(Spikes.from_trains([edges[0]]), np.array([start]), bins=bins, bin_size=bin_size)
     assert counts[0, :, 0].tolist() == [1] * bins
@@ -84,9 +80,7 @@ def test_no_spikes_and_no_windows_give_empty_counts() -> None:
     assert bin_spikes(Spikes.from_trains([]), np.zeros(2), bins=3, bin_size=0.1).shape == (2, 3, 0)
 
 
-INTERVALS = st.lists(
-    st.tuples(st.integers(0, 30), st.integers(0, 30)).map(lambda p: (min(p), max(p))), max_size=6
-)
+INTERVALS = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)).map(lambda p: (min(p), max(p))), max_size=6)
 
 
 @given(intervals=INTERVALS)
@@ -100,9 +94,7 @@ def test_covered_time_is_that_of_a_fine_grid(intervals: list[tuple[int, int]]) -
 
 
 @given(intervals=INTERVALS, start=st.integers(-2, 31), width=st.integers(1, 5))
-def test_touching_is_sharing_time_and_not_an_edge(
-    intervals: list[tuple[int, int]], start: int, width: int
-) -> None:
+def test_touching_is_sharing_time_and_not_an_edge(intervals: list[tuple[int, int]], start: int, width: int) -> None:
     array = np.array([i for i in intervals if i[1] > i[0]], float).reshape(-1, 2)
     slow = any(a < start + width and start < b for a, b in array)
     assert touches(np.array([float(start)]), np.array([float(start + width)]), array)[0] == slow
@@ -125,9 +117,7 @@ def series(times: list[float], values: list[float]) -> Behavior:
 
 
 def test_a_fast_series_is_averaged_in_each_bin() -> None:
-    values, valid = bin_series(
-        series([0.0, 0.05, 0.1, 0.15], [1, 3, 5, 7]), np.zeros(1), bins=2, bin_size=0.1
-    )
+    values, valid = bin_series(series([0.0, 0.05, 0.1, 0.15], [1, 3, 5, 7]), np.zeros(1), bins=2, bin_size=0.1)
     assert values[0, :, 0].tolist() == [2.0, 6.0]
     assert valid.all()
 

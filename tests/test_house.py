@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,6 +68,15 @@ def test_a_wall_that_is_crossed_is_noticed(tmp_path: Path, file: str, line: str)
     assert Path(file).stem in done.stdout
 
 
+def test_shapes_are_checked_while_testing() -> None:
+    from jaxtyping import TypeCheckError
+
+    from nwb_mtm.binning import bin_edges
+
+    with pytest.raises(TypeCheckError):
+        bin_edges(np.zeros((2, 2)), 3, 0.1)
+
+
 # style
 
 
@@ -114,6 +124,7 @@ FORBIDDEN_CALLS = {
     "np.random.seed",
     "torch.seed",
 }
+TEXT = (".py", ".md", ".toml", ".yml", ".yaml", ".txt", ".cff")
 CHANCE = ("default_rng", "Generator", "SeedSequence", "PCG64", "Philox", "BitGenerator")
 
 
@@ -140,10 +151,9 @@ def test_nothing_in_the_project_names_a_machine_or_a_home() -> None:
     names = re.compile(r"/(?:work|home|Users)/[a-z]")
     for name in listed.stdout.splitlines():
         path = ROOT / name
-        if path.suffix in (".py", ".md", ".toml", ".yml", ".yaml", ".txt", ".cff") and path.exists():
-            if path != Path(__file__):
-                found = [line for line in path.read_text(encoding="utf-8").splitlines() if names.search(line)]
-                assert not [line for line in found if "example" not in line], name
+        if path.suffix in TEXT and path.exists() and path != Path(__file__):
+            found = [line for line in path.read_text(encoding="utf-8").splitlines() if names.search(line)]
+            assert not [line for line in found if "example" not in line], name
 
 
 # packaging
@@ -202,7 +212,8 @@ def test_the_wheel_holds_the_two_packages_and_nothing_else(built: Path) -> None:
 
 
 def test_the_sdist_can_be_built_again_and_carries_the_licence(built: Path) -> None:
-    names = {n.split("/", 1)[-1] for n in tarfile.open(next(built.glob("*.tar.gz"))).getnames()}
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        names = {n.split("/", 1)[-1] for n in archive.getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE", "cli/main.py", "nwb_mtm/py.typed"} <= names
 
 

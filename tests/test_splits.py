@@ -16,9 +16,7 @@ from nwb_mtm.splits import DROPPED, TEST, TRAIN, VALID, Split, make_split
 KINDS = ("blocks", "random", "tail")
 
 
-def trials(
-    count: int = 300, *, gap: float = 2.0, width: float = 2.0, seed: int = 0
-) -> tuple[ndarray, ndarray]:
+def trials(count: int = 300, *, gap: float = 2.0, width: float = 2.0, seed: int = 0) -> tuple[ndarray, ndarray]:
     """Windows around trials that come at irregular times, never overlapping."""
     start = np.cumsum(width + gap * np.random.default_rng(seed).random(count))
     return start, start + width

@@ -15,9 +15,7 @@ from nwb_mtm.windows import Windows
 
 def windows(session: str, ids: list[int], region: str = "CA1") -> Windows:
     trains = [[0.1, 3.9]] * len(ids)
-    return Windows.tile(
-        Recording.from_arrays(trains, session=session, ids=ids, regions=[region] * len(ids)), 2.0
-    )
+    return Windows.tile(Recording.from_arrays(trains, session=session, ids=ids, regions=[region] * len(ids)), 2.0)
 
 
 def test_sessions_of_equal_size_have_rows_of_their_own() -> None:

@@ -13,9 +13,7 @@ def recording(seconds: float = 100.0, **more: object) -> Recording:
     rng = np.random.default_rng(0)
     trains = [np.sort(rng.uniform(0, seconds, int(rate * seconds))) for rate in (2, 5, 20)]
     start = np.arange(2.0, seconds - 6, 4.0)
-    trials = Intervals(
-        start, start + 3.5, {"go": start + 0.5, "side": np.where(start % 8 < 4, "left", "right")}
-    )
+    trials = Intervals(start, start + 3.5, {"go": start + 0.5, "side": np.where(start % 8 < 4, "left", "right")})
     plain = {"session": "s", "regions": ["CA1", "CA1", "DG"], "trials": trials, "observed": [[0.0, seconds]]}
     return Recording.from_arrays(trains, **{**plain, **more})  # type: ignore[arg-type]
 
@@ -148,10 +146,7 @@ def test_windows_cannot_be_changed() -> None:
 
 def test_windows_show_what_they_are() -> None:
     windows = Windows.tile(recording(), 2.0)
-    assert (
-        repr(windows)
-        == "Windows('subject/s': 50 windows of 100 bins of 20 ms, 3 units; tiles of 2 s; 50 test)"
-    )
+    assert repr(windows) == "Windows('subject/s': 50 windows of 100 bins of 20 ms, 3 units; tiles of 2 s; 50 test)"
     assert "50 windows" in windows._repr_html_()
 
 
