@@ -107,7 +107,8 @@ class _Reading:
         near = difflib.get_close_matches(name, self.columns, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ConfigError(
-            f"{self.where} has no column {name!r}.{hint} Its columns: {', '.join(self.columns) or 'none'}.", kind="bad_value"
+            f"{self.where} has no column {name!r}.{hint} Its columns: {', '.join(self.columns) or 'none'}.",
+            kind="bad_value",
         )
 
     def _compare(self, node: ast.Compare) -> Any:
@@ -141,7 +142,9 @@ def _compared(op: ast.cmpop, left: Any, right: Any) -> Any:
         return None
     a, b = _matched(np.asarray(left), np.asarray(right))
     if (a.dtype.kind == "U") != (b.dtype.kind == "U"):
-        return None if not isinstance(op, ast.Eq | ast.NotEq) else np.full(a.shape or b.shape, isinstance(op, ast.NotEq))
+        return (
+            None if not isinstance(op, ast.Eq | ast.NotEq) else np.full(a.shape or b.shape, isinstance(op, ast.NotEq))
+        )
     with np.errstate(invalid="ignore"):
         result = COMPARE[type(op)](a, b)
     known = ~(_is_null(a) | _is_null(b)) if a.dtype.kind == "f" or b.dtype.kind == "f" else True

@@ -14,11 +14,20 @@ NULLS = frozenset(
 )
 OUTSIDE = frozenset(["void", "out-of-atlas", "out of atlas", "out of brain", "outside brain", "outside of brain"])
 NON_GREY = frozenset(
-    ["root", "grey", "fiber tracts", "fibre tracts", "white matter", "basic cell groups and regions", "ventricular systems"]
+    [
+        "root",
+        "grey",
+        "fiber tracts",
+        "fibre tracts",
+        "white matter",
+        "basic cell groups and regions",
+        "ventricular systems",
+    ]
     + ["corpus callosum", "alveus", "fimbria", "cingulum bundle", "optic tract", "lateral ventricle", "third ventricle"]
 )
-FIBRES = frozenset(  # acronyms of the Allen atlas, in its own case: `fi` is the fimbria, `FI` may be anything
-    "ccb ccg ccs cc ccr alv fi fp or ar act aco int cing dhc scwm vhc em ec bic bsc opt onl lot st sm mp fr cst cpd".split()
+TRACTS = frozenset(  # acronyms of the Allen atlas, in its own case: `fi` is the fimbria, `FI` may be anything
+    ["ccb", "ccg", "ccs", "cc", "ccr", "alv", "fi", "fp", "or", "ar", "act", "aco", "int", "cing", "dhc", "scwm", "vhc"]
+    + ["em", "ec", "bic", "bsc", "opt", "onl", "lot", "st", "sm", "mp", "fr", "cst", "cpd"]
 )
 JSON_KEYS = ("brain_regions", "brain_region", "brain_area", "region", "acronym", "location")
 PAIR = re.compile(r"\s*([A-Za-z_ ]+?)\s*[:=]\s*([^;|]*?)\s*(?:[;|]|$)")

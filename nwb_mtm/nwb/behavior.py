@@ -16,7 +16,12 @@ from nwb_mtm.recording import Behavior
 EXACT = 1_000_000  # up to so many samples everything is looked at
 LOOK = 50_000  # else so many at the start, in the middle and at the end
 PREFERRED = ("wheel", "hand", "cursor", "running", "whisker", "pupil", "position")
-ALSO = {"wheel": ("wheel",), "hand": ("hand", "finger"), "running": ("running", "speed"), "whisker": ("whisker", "motion_energy")}
+ALSO = {
+    "wheel": ("wheel",),
+    "hand": ("hand", "finger"),
+    "running": ("running", "speed"),
+    "whisker": ("whisker", "motion_energy"),
+}
 LIKELY = 0.9
 SPARSE = 1.0  # irregular samples further apart than this (s) are events
 SENTINEL = -1.0
@@ -65,12 +70,16 @@ def _raw_values(candidate: Candidate, *, whole: bool) -> Float[ndarray, "sample 
     """Values as stored, as float64; all of them, or three stretches of a long series."""
     samples = candidate.samples
     middle = samples // 2
-    parts = [(0, samples)] if whole or samples <= 3 * LOOK else [
-        (0, LOOK), (middle, middle + LOOK), (samples - LOOK, samples)
-    ]
+    parts = (
+        [(0, samples)]
+        if whole or samples <= 3 * LOOK
+        else [(0, LOOK), (middle, middle + LOOK), (samples - LOOK, samples)]
+    )
     arrays = [find_array(candidate.group, name) for name in candidate.columns or ("data",)]
     read = [np.concatenate([a.read(i, j) for i, j in parts]).astype(np.float64) for a in arrays if a is not None]
-    return read[0].reshape(len(read[0]), -1) if not candidate.columns else np.stack([r.reshape(-1) for r in read], axis=1)
+    return (
+        read[0].reshape(len(read[0]), -1) if not candidate.columns else np.stack([r.reshape(-1) for r in read], axis=1)
+    )
 
 
 def _problem(
@@ -183,7 +192,10 @@ def _third_is_likelihood(candidate: Candidate, values: Float[ndarray, "sample di
 
 
 def _behavior(
-    candidate: Candidate, times: Float[ndarray, " sample"], values: Float[ndarray, "sample dim"], columns: tuple[str, ...]
+    candidate: Candidate,
+    times: Float[ndarray, " sample"],
+    values: Float[ndarray, "sample dim"],
+    columns: tuple[str, ...],
 ) -> Behavior:
     """Sorted by time, without samples of no time."""
     known = np.isfinite(times)

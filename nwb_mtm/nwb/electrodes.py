@@ -60,14 +60,20 @@ def read_electrodes(root: Group) -> Electrodes:
         return Electrodes(group_labels=group_labels)
     table = Table(group)
     count = table.count
-    return Electrodes(
-        ids=table.ids(),
-        labels=_labels(root, table),
-        groups=_groups(table, group_labels),
-        positions=_positions(table, _groups(table, group_labels), as_text(text_at(root, "general/subject/species"))),
-        group_labels=group_labels,
-        table=table,
-    ) if count else Electrodes(group_labels=group_labels)
+    return (
+        Electrodes(
+            ids=table.ids(),
+            labels=_labels(root, table),
+            groups=_groups(table, group_labels),
+            positions=_positions(
+                table, _groups(table, group_labels), as_text(text_at(root, "general/subject/species"))
+            ),
+            group_labels=group_labels,
+            table=table,
+        )
+        if count
+        else Electrodes(group_labels=group_labels)
+    )
 
 
 def _group_labels(root: Group) -> dict[str, str]:
@@ -92,7 +98,9 @@ def _labels(root: Group, table: Table) -> tuple[str, ...]:
 
 def _localized(root: Group, count: int) -> tuple[str, ...]:
     """Labels of anatomical-localization tables, which point to electrodes by row."""
-    place = find_group(root, "general/localization/anatomical_coordinates_tables") or find_group(root, "general/localization")
+    place = find_group(root, "general/localization/anatomical_coordinates_tables") or find_group(
+        root, "general/localization"
+    )
     for name in place.names() if place is not None else ():
         group = find_group(place, name) if place is not None else None
         if group is None or find_array(group, "localized_entity") is None:

@@ -44,7 +44,7 @@ def open_source(source: Any, *, name: str | None = None) -> Iterator[Opened]:
         from nwb_mtm.nwb.view_zarr import ZarrGroup
 
         yield _checked(Opened(ZarrGroup(source, "/", source), "zarr", name or "zarr", local=True))
-    elif hasattr(source, "neurodata_type"):
+    elif hasattr(source, "acquisition") and hasattr(source, "session_start_time"):
         from nwb_mtm.nwb.view_memory import root_of
 
         yield _checked(Opened(root_of(source), "memory", name or str(source.identifier), local=True))

@@ -144,4 +144,3 @@ def place_units(
 ) -> Placement:
     """The region of every unit, with the rule that gave it."""
     return Placer(table, electrodes, Links(table, electrodes, PROBES), given or {}).place(warnings)
-

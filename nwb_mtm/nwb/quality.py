@@ -13,7 +13,17 @@ Columns = Mapping[str, ndarray]
 Verdict = tuple[bool | None, ...]
 
 NOISE = frozenset(["noise", "artifact", "artefact", "artifacts", "artefacts", "garbage"])
-LABELS = ("quality", "KSLabel", "kslabel", "kilosort2_label", "ks_label", "label", "group", "cluster_group", "quality_label")
+LABELS = (
+    "quality",
+    "KSLabel",
+    "kslabel",
+    "kilosort2_label",
+    "ks_label",
+    "label",
+    "group",
+    "cluster_group",
+    "quality_label",
+)
 LABELS_ALSO = ("unit_quality", "classification", "decoder_label", "bc_unitType", "phy_annotations")
 GOOD = frozenset(["good", "sua", "single", "single unit", "single-unit", "su"])
 MISSING = frozenset(["", "nan", "none", "n/a", "null"])

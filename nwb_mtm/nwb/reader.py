@@ -148,5 +148,3 @@ def _source(opened: Opened, warnings: Warnings) -> Source:
         backend=opened.backend,
         warnings=tuple(warnings.found),
     )
-
-

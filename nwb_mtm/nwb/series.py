@@ -18,9 +18,13 @@ NO_BEHAVIOR = frozenset(
     + ["LabeledEvents", "TTLs", "AnnotatedEventsTable"]
 )
 OURS = re.compile(r"decoded|predict(ed|ion)|reconstruct|latent", re.IGNORECASE)
-RATES = re.compile(r"binned_?spikes?|spike_?(counts?|rates?)|firing_?rates?|multiunit|threshold_crossings", re.IGNORECASE)
+RATES = re.compile(
+    r"binned_?spikes?|spike_?(counts?|rates?)|firing_?rates?|multiunit|threshold_crossings", re.IGNORECASE
+)
 MASKS = re.compile(r"(^|_)mask(s|ed)?($|_)|eval_?mask|is_?valid", re.IGNORECASE)
-EVENTS = re.compile(r"(^|_)(events?|ttls?|triggers?|sync|barcodes?|experiment_?ids?|digital_?in)($|_|\d)", re.IGNORECASE)
+EVENTS = re.compile(
+    r"(^|_)(events?|ttls?|triggers?|sync|barcodes?|experiment_?ids?|digital_?in)($|_|\d)", re.IGNORECASE
+)
 VOLTAGE = re.compile(r"voltage|(^|_)raw(_|$)", re.IGNORECASE)
 MANY_UNITS = 10
 
@@ -112,7 +116,9 @@ def _table(group: Group, container: str, units: int) -> Candidate | None:
     if not table.is_flat("timestamps") or not columns:
         return None
     shape = (table.count, len(columns))
-    return Candidate(group.path, group, shape, kind_of(group), container, columns, _reason(group, shape, None, container, units))
+    return Candidate(
+        group.path, group, shape, kind_of(group), container, columns, _reason(group, shape, None, container, units)
+    )
 
 
 def _reason(group: Group, shape: tuple[int, ...], data: Array | None, container: str, units: int) -> str:
@@ -149,4 +155,3 @@ def is_whole(values: np.ndarray) -> bool:
     """Whether all finite values are whole numbers."""
     finite = values[np.isfinite(values)]
     return bool(len(finite)) and not np.any(np.mod(finite, 1.0))
-

@@ -111,4 +111,3 @@ def _follows(times: Float[ndarray, " row"], start: Float[ndarray, " row"]) -> bo
     if len(times) < 3 or np.ptp(start) < 10 * NEAR:
         return False
     return bool(np.ptp(times) > 0 and np.corrcoef(times, start)[0, 1] > 0.99)
-

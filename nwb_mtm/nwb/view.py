@@ -12,8 +12,8 @@ from numpy import ndarray
 class Array(Protocol):
     """A dataset: its shape is known at once, its values are read when asked for."""
 
-    path: str
-
+    @property
+    def path(self) -> str: ...
     @property
     def shape(self) -> tuple[int, ...]: ...
     @property
@@ -40,8 +40,8 @@ class Array(Protocol):
 class Group(Protocol):
     """A group: names, attributes and children."""
 
-    path: str
-
+    @property
+    def path(self) -> str: ...
     @property
     def attrs(self) -> Mapping[str, Any]: ...
 

@@ -56,7 +56,8 @@ class Hdf5Array:
 
     @cached_property
     def dtype(self) -> np.dtype:
-        return np.dtype(self.node.dtype)
+        dtype: np.dtype = np.dtype(self.node.dtype)
+        return dtype
 
     @cached_property
     def holds_references(self) -> bool:
