@@ -1,7 +1,7 @@
 """Which units every score hides and scores, pass by pass; models and baselines share this one plan."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, get_args
@@ -13,6 +13,7 @@ from numpy import ndarray
 from nwb_mtm.errors import ConfigError
 from nwb_mtm.recording import Units
 from nwb_mtm.regions import is_context
+from nwb_mtm.vocabulary import mask_groups
 
 Score = Literal["co-smoothing", "forward", "inter-region", "intra-region"]
 SCORES: tuple[Score, ...] = get_args(Score)
@@ -35,7 +36,9 @@ RULES: Mapping[Score, Rule] = MappingProxyType(
         "forward": Rule("causal", "all units in the last tenth of the bins", "the hidden bins"),
         "inter-region": Rule("inter-region", "all units of one region, in all bins", "the hidden units"),
         "intra-region": Rule(
-            "intra-region", "every other region, and a fold of the region's units (or one)", "the fold's units"
+            "intra-region",
+            "every other region, and a fold of the region's units (or one)",
+            "the fold's units",
         ),
     }
 )
@@ -64,16 +67,9 @@ def forward_bins(bins: int) -> int:
     return max(1, round(FORWARD_SHARE * bins))
 
 
-def least_units(units: int) -> int:
-    """How many units a region needs to be masked or scored as one."""
-    return 10 if units >= 100 else 5
-
-
 def mask_regions(units: Units) -> tuple[str, ...]:
     """Regions that are hidden and scored whole: named, grey, and large enough; sorted."""
-    names, counts = np.unique(np.array(units.regions, dtype=str), return_counts=True)
-    least = least_units(len(units))
-    return tuple(str(n) for n, c in zip(names, counts) if c >= least and not is_context(str(n)))
+    return mask_groups(units.regions)[1]
 
 
 def are_relatives(one: str, other: str) -> bool:
@@ -171,12 +167,14 @@ def _inside_region(
 def unit_folds(
     units: Units, folds: int | None, hide_with: Bool[ndarray, "unit unit"] | None = None
 ) -> tuple[Int[ndarray, " fold"], ...]:
-    """Rows of every fold: spread evenly over regions, or, when neighbours are hidden too, runs of neighbours."""
+    """Rows of every fold: spread evenly over regions; runs of neighbours when those are hidden too."""
     count = len(units)
     if folds is None or folds >= count:
         return tuple(np.array([row]) for row in range(count))
     if folds < 2:
-        raise ConfigError(f"{folds} folds of units; two or more are needed, or 0 for one unit at a time.", kind="bad_value")
+        raise ConfigError(
+            f"{folds} folds of units; two or more are needed, or 0 for one unit at a time.", kind="bad_value"
+        )
     if hide_with is not None:
         return tuple(part for part in np.array_split(_by_place(units), folds) if len(part))
     order = np.random.default_rng(0).permutation(count)
@@ -201,8 +199,3 @@ def _along(positions: ndarray) -> ndarray:
     filled = np.where(known, positions, np.inf)
     spread = [np.ptp(column[np.isfinite(column)]) if np.isfinite(column).any() else 0.0 for column in filled.T]
     return np.asarray(filled[:, int(np.argmax(spread))], np.float64)
-
-
-def visible_counts(plan: Sequence[Pass]) -> Int[ndarray, " pass"]:
-    """How many units each pass leaves visible."""
-    return np.array([len(step.visible) for step in plan], np.int64)

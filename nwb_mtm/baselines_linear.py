@@ -1,0 +1,221 @@
+"""Linear baselines that see other units: population coupling, ridge and reduced-rank regression.
+
+All masks share one Gram matrix and one inverse of it: the solution without a set of units follows from the
+inverse of the whole by a small solve, so that leaving out every unit in turn costs little more than one regression.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from scipy import linalg
+from scipy.ndimage import gaussian_filter1d
+
+from nwb_mtm import forward_linear
+from nwb_mtm.baselines import Evidence, only_scored
+from nwb_mtm.metrics import sums, unit_scores
+from nwb_mtm.passes import Pass, Score
+from nwb_mtm.windows import Windows
+
+PENALTIES = (100.0, 300.0, 1000.0, 3000.0, 10000.0, 30000.0)
+RANKS = (1, 2, 4, 8, 16)
+SIGMA = 1.5  # bins
+LEAST_EXPECTED = 1e-3
+Weights = Float[ndarray, "unit unit"]  # from visible units to targets; 0 from what is hidden
+
+
+def filled(windows: Windows, mean: Float[ndarray, " unit"]) -> Float[ndarray, "window bin unit"]:
+    """Counts, with each unit's mean where nothing was observed."""
+    counts = windows.counts.astype(np.float32)
+    return counts if windows.observed is None else np.where(windows.observed, counts, mean).astype(np.float32)
+
+
+def smoothed(counts: Float[ndarray, "window bin unit"]) -> Float[ndarray, "window bin unit"]:
+    """Counts smoothed along the window, its ends reflected."""
+    return np.asarray(gaussian_filter1d(counts, SIGMA, axis=1, mode="reflect"), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Smoothed, centred counts of training windows and what regressions share."""
+
+    evidence: Evidence
+
+    @cached_property
+    def mean(self) -> Float[ndarray, " unit"]:
+        """Mean count of every unit in training windows, silent or not."""
+        return filled(self.evidence.train, self.evidence.mean).mean(axis=(0, 1), dtype=np.float64)
+
+    @cached_property
+    def center(self) -> Float[ndarray, " unit"]:
+        """Mean of the smoothed counts in training windows."""
+        return smoothed(filled(self.evidence.train, self.mean)).mean(axis=(0, 1), dtype=np.float64)
+
+    def features(self, windows: Windows) -> Float[ndarray, "sample unit"]:
+        """Smoothed counts less their training means."""
+        values = smoothed(filled(windows, self.mean)) - self.center.astype(np.float32)
+        return values.reshape(-1, values.shape[2])
+
+    @cached_property
+    def _products(self) -> tuple[ndarray, ndarray]:
+        features = self.features(self.evidence.train)
+        target = filled(self.evidence.train, self.mean) - self.mean.astype(np.float32)
+        flat = target.reshape(-1, target.shape[2])
+        return (features.T @ features).astype(np.float64), (features.T @ flat).astype(np.float64)
+
+    @property
+    def gram(self) -> Float[ndarray, "unit unit"]:
+        """Products of features with features."""
+        return self._products[0]
+
+    @property
+    def cross(self) -> Float[ndarray, "unit unit"]:
+        """Products of features with the counts they predict."""
+        return self._products[1]
+
+    @cached_property
+    def spectrum(self) -> tuple[Float[ndarray, " unit"], Float[ndarray, "unit unit"]]:
+        """Eigenvalues and eigenvectors of the Gram matrix, from which every penalty's inverse follows."""
+        values, vectors = linalg.eigh(self.gram)
+        return np.maximum(values, 0.0), vectors
+
+    def inverse(self, penalty: float) -> Float[ndarray, "unit unit"]:
+        """The inverse of the Gram matrix plus a penalty on its diagonal."""
+        values, vectors = self.spectrum
+        return np.asarray((vectors / (values + penalty)) @ vectors.T)
+
+    @cached_property
+    def valid_features(self) -> Float[ndarray, "sample unit"]:
+        """Features of the windows on which penalties are chosen."""
+        return self.features(self.evidence.tuning[1])
+
+    @cached_property
+    def test_features(self) -> Float[ndarray, "sample unit"]:
+        """Features of test windows."""
+        return self.features(self.evidence.test)
+
+
+def solve_without(
+    inverse: Float[ndarray, "unit unit"], cross: Float[ndarray, "unit unit"], plan: Sequence[Pass]
+) -> Weights:
+    """Regression weights of every pass, each without its hidden units, from the inverse with all units.
+
+    >>> x = np.random.default_rng(0).normal(size=(50, 3))
+    >>> gram = x.T @ x + 0.5 * np.eye(3)
+    >>> one = Pass(np.array([True, False, False]), np.array([0]))
+    >>> w = solve_without(np.linalg.inv(gram), x.T @ x, [one])
+    >>> bool(np.allclose(w[1:, 0], np.linalg.solve(gram[1:, 1:], (x.T @ x)[1:, 0]))), float(w[0, 0])
+    (True, 0.0)
+    """
+    weights = np.zeros(cross.shape)
+    for step in plan:
+        away, targets = np.flatnonzero(step.hidden), step.targets
+        seen = step.visible
+        reached = inverse[:, seen] @ cross[np.ix_(seen, targets)]
+        block = inverse[np.ix_(away, away)]
+        fixed = reached - inverse[:, away] @ linalg.solve(block, reached[away], assume_a="pos")
+        fixed[away] = 0.0
+        weights[:, targets] = fixed
+    return weights
+
+
+def leave_one_out(inverse: ndarray, cross: ndarray) -> Weights:
+    """The same for passes that hide one unit each, all at once."""
+    full = inverse @ cross - inverse * np.diag(cross)
+    weights = full - inverse * (np.diag(full) / np.diag(inverse))
+    np.fill_diagonal(weights, 0.0)
+    return np.asarray(weights)
+
+
+def solve(inverse: ndarray, cross: ndarray, plan: Sequence[Pass]) -> Weights:
+    """Weights of every pass by the quicker of the two ways."""
+    if len(plan) == len(cross) and all(step.hidden.sum() == 1 for step in plan):
+        return leave_one_out(inverse, cross)
+    return solve_without(inverse, cross, plan)
+
+
+def mean_score(windows: Windows, expected: Float[ndarray, "window bin unit"]) -> float:
+    """Published mean of bits per spike, by which penalties are chosen."""
+    total = sums(windows.counts, expected, valid=windows.observed).total()
+    scores = unit_scores(total, np.zeros(expected.shape[2])).bps[0]
+    return float(np.mean(scores[np.isfinite(scores)])) if np.isfinite(scores).any() else -np.inf
+
+
+def ridge(design: Design, score: Score, plan: Sequence[Pass]) -> Float[ndarray, "window bin unit"]:
+    """Ridge regression on smoothed counts of the visible units; the penalty is chosen by validation."""
+    if score == "forward":
+        return forward_linear.ridge(design.evidence, score, plan)
+    options = (solve(design.inverse(p), design.cross, plan) for p in PENALTIES)
+    return best(design, score, plan, options, _linear)
+
+
+Link = Callable[[ndarray, Float[ndarray, " unit"]], ndarray]
+
+
+def _linear(activation: ndarray, mean: Float[ndarray, " unit"]) -> ndarray:
+    return np.maximum(activation + mean.astype(np.float32), LEAST_EXPECTED)
+
+
+def expect(features: ndarray, weights: Weights, mean: ndarray, windows: Windows, link: Link) -> ndarray:
+    return link(features @ weights.astype(np.float32), mean).reshape(windows.counts.shape)
+
+
+def best(
+    design: Design, score: Score, plan: Sequence[Pass], options: Iterable[Weights], link: Link
+) -> Float[ndarray, "window bin unit"]:
+    """Expectations in test windows under the weights that do best in validation windows."""
+    choose = design.evidence.tuning[1]
+    top, chosen = -np.inf, None
+    for weights in options:
+        expected = expect(design.valid_features, weights, design.mean, choose, link)
+        value = mean_score(choose, only_scored(expected, score, plan, 0))
+        if chosen is None or value > top:
+            top, chosen = value, weights
+    assert chosen is not None
+    expected = expect(design.test_features, chosen, design.mean, design.evidence.test, link)
+    return only_scored(expected, score, plan, 0)
+
+
+def reduced_rank(design: Design, score: Score, plan: Sequence[Pass]) -> Float[ndarray, "window bin unit"]:
+    """Ridge regression whose targets in one pass share a few latents; rank and penalty by validation."""
+    return best(design, score, plan, _low_rank_options(design, plan), _linear)
+
+
+def _low_rank_options(design: Design, plan: Sequence[Pass]) -> Iterator[Weights]:
+    for penalty in PENALTIES[1::2]:
+        full = solve(design.inverse(penalty), design.cross, plan)
+        axes = [_fitted_axes(design.gram, full, step) for step in plan]
+        for rank in RANKS:
+            yield _project(full, plan, axes, rank)
+
+
+def _fitted_axes(gram: ndarray, weights: Weights, step: Pass) -> Float[ndarray, "target target"]:
+    """Principal axes of a pass's fitted values, the largest first."""
+    part = weights[np.ix_(step.visible, step.targets)]
+    return np.asarray(linalg.eigh(part.T @ gram[np.ix_(step.visible, step.visible)] @ part)[1][:, ::-1])
+
+
+def _project(full: Weights, plan: Sequence[Pass], axes: Sequence[ndarray], rank: int) -> Weights:
+    out = np.zeros_like(full)
+    for step, axis in zip(plan, axes):
+        few = axis[:, :rank]
+        out[:, step.targets] = full[:, step.targets] @ few @ few.T
+    return out
+
+
+def coupling(design: Design, score: Score, plan: Sequence[Pass]) -> Float[ndarray, "window bin unit"]:
+    """One coefficient for every unit: its dependence on the summed activity of the visible units."""
+    options = (_coupled(design, plan, penalty) for penalty in PENALTIES)
+    return best(design, score, plan, options, _linear)
+
+
+def _coupled(design: Design, plan: Sequence[Pass], penalty: float) -> Weights:
+    out = np.zeros_like(design.cross)
+    for step in plan:
+        seen = (~step.hidden).astype(np.float64)
+        reach = seen @ design.gram @ seen + penalty
+        out[:, step.targets] = np.outer(seen, seen @ design.cross[:, step.targets] / reach)
+    return out

@@ -1,0 +1,73 @@
+"""Scores as sentences, rows and tables."""
+
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+from nwb_mtm.scores import Activity, Scores
+
+
+def headline(scores: Scores) -> list[str]:
+    """One line for every score: is the model better than the best baseline that sees no simultaneous activity?"""
+    return [f"{name}: {sentence(scores, name)}" for name in scores.mean]
+
+
+def sentence(scores: Scores, name: str) -> str:
+    """What one score says, in words."""
+    mean = scores.mean[name]
+    activities = [s.scores[name] for s in scores.sessions.values() if name in s.scores]
+    if mean.model is None or not mean.model.units:
+        notes = [note for a in activities for note in a.notes if note.startswith("not scored")]
+        return notes[0] if notes else "no model"
+    from nwb_mtm.tallies import verdict
+
+    words = f"{verdict(mean.gain)}: {mean.gain} bits per spike over {_against(activities)}"
+    more = [a.windows_to_tell for a in activities if a.windows_to_tell]
+    if len(activities) == 1 and more:
+        words += f" (about {more[0]} test windows would tell; {activities[0].windows} were scored)"
+    return f"{words}; published mean {mean.model.bps_mean}, {mean.model.units} units, {mean.sessions} session(s)"
+
+
+def _against(activities: list[Activity]) -> str:
+    return " or ".join(sorted({a.against for a in activities if a.against})) or "no baseline"
+
+
+def to_html(scores: Scores) -> str:
+    """The headline as a list."""
+    items = "".join(f"<li>{escape(line)}</li>" for line in headline(scores))
+    return f"<div><b>Scores</b> of {escape(scores.model)}<ul>{items}</ul></div>"
+
+
+def session_rows(scores: Scores) -> Iterator[dict[str, Any]]:
+    """One row for every session, score, predictor and row of units."""
+    for key, session in scores.sessions.items():
+        for name, activity in session.scores.items():
+            for predictor, found in predictors(activity).items():
+                for rows, table in (("scored", found.scored), ("all", found.all), *found.per_region.items()):
+                    values = {f: getattr(table, f).value for f in table.to_json() if f not in ("units", "silent")}
+                    gain = activity.gain.value if (predictor, rows) == ("model", "scored") else None
+                    head = {"session": key, "subject": session.subject, "score": name, "predictor": predictor}
+                    yield {**head, "rows": rows, **values, "units": table.units, "gain": gain}
+
+
+def unit_rows(scores: Scores) -> Iterator[dict[str, Any]]:
+    """One row for every session, unit, score, predictor, null and guard."""
+    for key, session in scores.sessions.items():
+        columns = [c for c in session.units if len(session.units[c]) == len(session.units["key"])]
+        units = [dict(zip(columns, row)) for row in zip(*(session.units[c] for c in columns))]
+        for name, activity in session.scores.items():
+            for guard, sets in (("none", predictors(activity)), ("guarded", activity.guarded)):
+                for predictor, found in sets.items():
+                    for null, bps in (("test", found.per_unit.bps), ("train", found.per_unit.bps_train_null)):
+                        head = {"session": key, "subject": session.subject, "score": name}
+                        how = {"predictor": predictor, "null": null, "guard": guard}
+                        for unit, value, d2, spikes in zip(units, bps, found.per_unit.d2, found.per_unit.spikes):
+                            if spikes == spikes:
+                                yield {**head, **how, **unit, "bps": value, "d2": d2, "scored_spikes": spikes}
+
+
+def predictors(activity: Activity) -> dict[str, Any]:
+    """Model, baselines and truth, by name."""
+    found: dict[str, Any] = {} if activity.model is None else {"model": activity.model}
+    found.update(activity.baselines)
+    return found if activity.oracle is None else {**found, "oracle": activity.oracle}
