@@ -1,128 +1,183 @@
-"""From what was typed to sessions: any mix of files, folders, patterns, URLs and dandisets."""
+"""Sources become recordings: local files as they are, remote ones through the cache, several at once."""
 
-import glob
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nwb_mtm.archive.addresses import LocalAddress, parse
 from nwb_mtm.archive.assets import Asset
 from nwb_mtm.errors import NwbMtmError, SourceError
+from nwb_mtm.nwb import reader
+from nwb_mtm.nwb.reader import ReadOptions
 from nwb_mtm.recording import Recording
+from nwb_mtm.resolution import Left, Resolution, SourceItem, SourceOptions, resolve, resolve_all, spread
+from nwb_mtm.store import Key
+from nwb_mtm.streaming import SMALL, key_of, with_source
+from nwb_mtm.workers import Done, Moved, run_all
 
-OWN = re.compile(r"_desc-([^_]*-)?mtm(?=[_.])")
-SUFFIXES = (".nwb", ".nwb.zarr")
-
-
-@dataclass(frozen=True)
-class SourceSettings:
-    """What a reviewed list may say about one source; None leaves it to the run."""
-
-    align: str | None = None
-    region: str | None = None
-    quality: str | None = None
-    targets: tuple[str, ...] | None = None
-    weight: float = 1.0
-    role: str = "train"
-
-
-@dataclass(frozen=True)
-class SourceItem:
-    """One file to read, wherever it lies."""
-
-    name: str
-    place: Path | Asset
-    settings: SourceSettings = field(default_factory=SourceSettings)
+__all__ = [
+    "Left",
+    "Outcome",
+    "Progress",
+    "Resolution",
+    "SourceItem",
+    "SourceOptions",
+    "follow",
+    "read",
+    "read_all",
+    "resolve",
+    "resolve_all",
+    "spread",
+]
 
 
 @dataclass(frozen=True)
-class SourceOptions:
-    """How sources are found and read."""
+class Progress:
+    """So far as one file has come: bytes moved, and how many files are done."""
 
-    instance: str | None = None
-    version: str | None = None
+    item: SourceItem
+    bytes: int
+    done: int
+    total: int
 
 
-def resolve(sources: Sequence[str], options: SourceOptions | None = None) -> tuple[SourceItem, ...]:
-    """Every file behind the sources, each once, in the order given."""
-    chosen = options or SourceOptions()
-    found: dict[Path | Asset, SourceItem] = {}
-    for text in sources:
-        for item in _resolve_one(text, chosen):
-            found.setdefault(item.place, item)
-    return tuple(found.values())
+@dataclass(frozen=True)
+class Outcome:
+    """One file has been read, or could not be; `cached` when nothing had to move."""
+
+    item: SourceItem
+    result: Recording | NwbMtmError
+    cached: bool = False
+    requests: int = 0
+    bytes: int = 0
+
+
+def read(source: Any, selection: ReadOptions | None = None) -> Recording:
+    """Read a path, URL, dandiset asset, file-like object, open h5py or zarr group, or NWBFile.
+
+    What lies in an archive is named as `DANDI:000409/0.230101.1234/sub-1/sub-1.nwb`.
+    """
+    if not isinstance(source, str) or isinstance(parse(source), LocalAddress):
+        return reader.read(source, selection)
+    items = resolve([source])
+    if len(items) > 1:
+        text = f"{source} holds {len(items)} recordings; name one, such as {items[0].name}, or use fit."
+        raise SourceError(text, kind="bad_address")
+    _, result = next(read_all(items, selection=selection, strict=True))
+    assert isinstance(result, Recording)
+    return result
 
 
 def read_all(
-    items: Sequence[SourceItem], *, selection: Any = None, strict: bool = False
+    items: Sequence[SourceItem],
+    *,
+    selection: ReadOptions | None = None,
+    options: SourceOptions | None = None,
+    strict: bool = False,
 ) -> Iterator[tuple[SourceItem, Recording | NwbMtmError]]:
-    """Read one after another; a bad one is handed over as its error and never stops the rest."""
-    for item in items:
+    """Every file's recording, in order; a bad file is handed over as its error and never stops the rest."""
+    for event in follow(items, selection=selection, options=options, strict=strict):
+        if isinstance(event, Outcome):
+            yield event.item, event.result
+
+
+def follow(
+    items: Sequence[SourceItem],
+    *,
+    selection: ReadOptions | None = None,
+    options: SourceOptions | None = None,
+    strict: bool = False,
+) -> Iterator[Progress | Outcome]:
+    """As `read_all`, with what happens in between."""
+    chosen = options or SourceOptions()
+    queue = _Queue(items, selection or ReadOptions(), chosen)
+    try:
+        for item in items:
+            yield from queue.wait_for(item)
+            outcome = queue.outcome(item)
+            if strict and isinstance(outcome.result, NwbMtmError):
+                raise outcome.result
+            yield outcome
+    finally:
+        queue.close()
+
+
+class _Queue:
+    """The remote files that have to be read, and how far each is."""
+
+    def __init__(self, items: Sequence[SourceItem], selection: ReadOptions, options: SourceOptions) -> None:
+        self._selection = selection
+        self._options = options
+        self._kept = options.store()
+        self._total = len(items)
+        remote = [(item, item.place) for item in items if isinstance(item.place, Asset)]
+        self._keys = {place: key_of(place, selection) for _, place in remote}
+        absent = {self._keys[place]: item for item, place in remote if self._absent(place)}
+        self._items = () if options.without_network else tuple(absent.values())
+        self._tasks = {} if options.without_network else {key: number for number, key in enumerate(absent)}
+        self._done: dict[Key, Done] = {}
+        self._events = run_all([self._task(item) for item in self._items], options.jobs)
+
+    def wait_for(self, item: SourceItem) -> Iterator[Progress]:
+        """Tell what happens until the file is read; at once when it is here."""
+        if isinstance(item.place, Path) or self._options.without_network:
+            return
+        key = self._keys[item.place]
+        while key in self._tasks and key not in self._done:
+            yield self._note(next(self._events), self._items)
+        if key not in self._tasks and self._kept.get(key) is None:  # it was there, but damaged
+            for event in run_all([self._task(item)], 1):
+                yield self._note(event, (item,))
+
+    def outcome(self, item: SourceItem) -> Outcome:
+        """What came of a file."""
+        asset = item.place
+        if isinstance(asset, Path):
+            return Outcome(item, self._local(asset))
+        done = self._done.get(self._keys[asset])
+        moved = (done.requests, done.bytes) if done else (0, 0)
+        if done is not None and done.error is not None:
+            return Outcome(item, done.error, False, *moved)
+        recording = self._kept.get(self._keys[asset])
+        if recording is None:
+            return Outcome(item, self._not_here(item), False, *moved)
+        return Outcome(item, with_source(recording, asset), done is None, *moved)
+
+    def close(self) -> None:
+        """End the processes."""
+        self._events.close()
+
+    def _local(self, path: Path) -> Recording | NwbMtmError:
         try:
-            yield item, _read_local(item, selection)
+            return reader.read(path, self._selection)
         except NwbMtmError as error:
-            if strict:
-                raise
-            yield item, error
+            return error
 
+    def _note(self, event: Moved | Done, items: Sequence[SourceItem]) -> Progress:
+        item = items[event.task]
+        if isinstance(event, Done) and isinstance(item.place, Asset):
+            self._done[self._keys[item.place]] = event
+        return Progress(item, event.bytes, len(self._done), self._total)
 
-def is_own(name: str) -> bool:
-    """The file is one that we wrote from another.
+    def _absent(self, place: Asset) -> bool:
+        return self._keys[place] not in self._kept
 
-    >>> is_own("sub-1_desc-mtm_ecephys.nwb"), is_own("sub-1_desc-raw-mtm.nwb"), is_own("sub-mtm.nwb")
-    (True, True, False)
-    """
-    return OWN.search(name) is not None
+    def _not_here(self, item: SourceItem) -> SourceError:
+        if self._options.without_network:
+            return SourceError(f"{item.name} is not in the cache, and --offline was asked for.", kind="offline")
+        limit = f"{self._options.cache_limit / 1e9:.1f} GB"
+        return SourceError(f"{item.name} did not stay in the cache, which is limited to {limit}.", kind="no_space")
 
-
-def _resolve_one(text: str, options: SourceOptions) -> tuple[SourceItem, ...]:
-    address = parse(text, instance=options.instance, version=options.version)
-    if not isinstance(address, LocalAddress):
-        raise SourceError(f"{text} is not on this machine.", kind="not_found")
-    return tuple(SourceItem(shown_name(path), path) for path in _local_files(address.path))
-
-
-def shown_name(path: Path) -> str:
-    """The file's name with its folder, and nothing of the machine above it."""
-    return "/".join(path.parts[-2:]) if path.parent.name.startswith("sub-") else path.name
-
-
-def _local_files(path: Path) -> tuple[Path, ...]:
-    if path.is_dir() and not _is_zarr(path):
-        found = tuple(p for p in _walk(path) if not is_own(p.name))
-        if not found:
-            raise SourceError(f"No NWB file lies in the folder {path}.", kind="not_found")
-        return found
-    if path.exists():
-        return (path,)
-    if not glob.has_magic(str(path)):
-        raise SourceError(f"There is no file or folder {path}.", kind="not_found")
-    matched = tuple(Path(p) for p in sorted(glob.glob(str(path), recursive=True)) if not is_own(Path(p).name))
-    if not matched:
-        raise SourceError(f"No file matches {path}.", kind="not_found")
-    return tuple(file for one in matched for file in _local_files(one))
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """NWB files below a folder, in order; a Zarr store counts as one file and is not entered."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.name.endswith(SUFFIXES) and (not path.is_dir() or _is_zarr(path)):
-            yield path  # a dangling link too: the reader says what it is
-        elif path.is_dir() and not _is_zarr(path) and path.resolve() not in folder.resolve().parents:
-            yield from _walk(path)
-
-
-def _is_zarr(path: Path) -> bool:
-    return (path / ".zgroup").exists() or (path / ".zmetadata").exists() or (path / "zarr.json").exists()
-
-
-def _read_local(item: SourceItem, selection: Any) -> Recording:
-    from nwb_mtm.nwb.reader import read
-
-    if isinstance(item.place, Asset):
-        raise SourceError(f"{item.name} is not on this machine.", kind="not_found")
-    return read(item.place, selection) if selection is not None else read(item.place)
+    def _task(self, item: SourceItem) -> Mapping[str, Any]:
+        assert isinstance(item.place, Asset)
+        return {
+            "asset": asdict(item.place),
+            "selection": {
+                name: str(value) if isinstance(value, Path) else value
+                for name, value in asdict(self._selection).items()
+            },
+            "cache": str(self._kept.folder),
+            "limit": self._kept.limit,
+            "largest_download": item.place.size if self._options.allow_download else SMALL,
+        }

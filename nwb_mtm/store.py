@@ -13,13 +13,13 @@ import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from nwb_mtm import packing
 from nwb_mtm.errors import NwbMtmError, SourceError
-from nwb_mtm.recording import Recording, Source
+from nwb_mtm.recording import Recording
 
 LIMIT = 20 * 1024**3
 SUFFIX = ".safetensors"
@@ -72,7 +72,7 @@ class Store:
     def __contains__(self, key: Key) -> bool:
         return self._path(key).exists()
 
-    def get(self, key: Key, source: Source | None = None) -> Recording | None:
+    def get(self, key: Key) -> Recording | None:
         """The recording, or None; one that is damaged is dropped and counts as missing."""
         path = self._path(key)
         try:
@@ -88,7 +88,7 @@ class Store:
         self._open[str(path)] = packed.mapped
         with contextlib.suppress(OSError):  # a shared cache may be for reading only
             os.utime(path)
-        return recording if source is None else replace(recording, source=source)
+        return recording
 
     def put(self, key: Key, recording: Recording) -> Path:
         """Keep a recording; the least recently used ones make room."""
@@ -246,7 +246,5 @@ def default_folder() -> Path:
 
 def _not_written(path: Path, error: OSError) -> NwbMtmError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return SourceError(
-            f"The disk of the cache folder is full, so {path.name} was not kept.", kind="no_space"
-        )
-    return SourceError(f"The cache folder cannot be written: {error.strerror}.", kind="cannot_write")
+        return SourceError(f"The disk is full, so {path.name} was not written.", kind="no_space")
+    return SourceError(f"{path.name} cannot be written: {error.strerror}.", kind="cannot_write")

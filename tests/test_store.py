@@ -15,7 +15,7 @@ import pytest
 
 from nwb_mtm import packing, store
 from nwb_mtm.errors import SourceError
-from nwb_mtm.recording import Behavior, Intervals, Recording, Source
+from nwb_mtm.recording import Behavior, Intervals, Recording
 from nwb_mtm.store import Key, Store
 
 KEY = Key("etag-1", "reader-1", "")
@@ -94,14 +94,6 @@ def test_content_reader_and_selection_make_the_key(tmp_path: Path, other: Key) -
     kept.put(KEY, a_recording())
     assert KEY in kept
     assert other not in kept
-
-
-def test_the_source_can_be_the_one_at_hand(tmp_path: Path) -> None:
-    kept = Store(tmp_path)
-    kept.put(KEY, a_recording())
-    found = kept.get(KEY, Source("sub-1/a.nwb", dandiset="000409", version="draft"))
-    assert found is not None
-    assert (found.source.dandiset, found.source.version) == ("000409", "draft")
 
 
 def test_one_flipped_byte_anywhere_is_noticed_and_counts_as_missing(tmp_path: Path) -> None:

@@ -20,9 +20,7 @@ KNOWN_HOSTS = {
     "sandbox.dandiarchive.org": "dandi-sandbox",
     "api.sandbox.dandiarchive.org": "dandi-sandbox",
 }
-_SECRETS = re.compile(
-    r"(?i)^(x-amz-|x-goog-|awsaccesskeyid$|signature$|expires$|key-pair-id$|policy$|token$|sig$)"
-)
+_SECRETS = re.compile(r"(?i)^(x-amz-|x-goog-|awsaccesskeyid$|signature$|expires$|key-pair-id$|policy$|token$|sig$)")
 
 
 @dataclass(frozen=True)
@@ -95,27 +93,19 @@ def without_secrets(url: str) -> str:
 def _parse_identifier(text: str, instance: str | None, version: str | None) -> Address:
     match = re.fullmatch(rf"(?i:dandi):{DANDISET}(?:/{VERSION})?(?:/(?P<path>.*))?", text)
     if match is None:
-        raise _not_understood(
-            text, "DANDI:, six digits and perhaps /VERSION or /PATH", "DANDI:000409/0.230101.1234"
-        )
-    return DandisetAddress(
-        text, instance, match["dandiset"], match["version"] or version, match["path"] or ""
-    )
+        raise _not_understood(text, "DANDI:, six digits and perhaps /VERSION or /PATH", "DANDI:000409/0.230101.1234")
+    return DandisetAddress(text, instance, match["dandiset"], match["version"] or version, match["path"] or "")
 
 
 def _parse_dandi(text: str, instance: str | None, version: str | None) -> Address:
-    match = re.fullmatch(
-        rf"(?i:dandi)://(?P<instance>[^/]+)/{DANDISET}(?:@{VERSION})?(?:/(?P<path>.*))?", text
-    )
+    match = re.fullmatch(rf"(?i:dandi)://(?P<instance>[^/]+)/{DANDISET}(?:@{VERSION})?(?:/(?P<path>.*))?", text)
     if match is None:
         raise _not_understood(
             text,
             "dandi://INSTANCE/, six digits, perhaps @VERSION and /PATH",
             "dandi://dandi/000409@draft/sub-1/",
         )
-    named = (
-        _instance_of_host(match["instance"]) if re.search(r"[.:]", match["instance"]) else match["instance"]
-    )
+    named = _instance_of_host(match["instance"]) if re.search(r"[.:]", match["instance"]) else match["instance"]
     return DandisetAddress(text, named, match["dandiset"], match["version"] or version, match["path"] or "")
 
 
@@ -140,9 +130,7 @@ def _parse_web(text: str, instance: str | None, version: str | None) -> Address:
     return UrlAddress(without_secrets(text), text)
 
 
-def _from_route(
-    text: str, instance: str, match: re.Match[str], asked: dict[str, str], version: str | None
-) -> Address:
+def _from_route(text: str, instance: str, match: re.Match[str], asked: dict[str, str], version: str | None) -> Address:
     groups = match.groupdict()
     if groups.get("asset"):
         return AssetAddress(text, instance, groups["asset"].lower())

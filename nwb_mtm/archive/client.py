@@ -1,14 +1,16 @@
 """What an archive has: dandisets, versions and assets, asked of its API through the dandi client."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import requests
 from dandi.consts import known_instances, known_instances_rev
 from dandi.dandiapi import DandiAPIClient
-from dandi.exceptions import HTTP404Error
+from dandi.exceptions import HTTP404Error, NotFoundError
 from dandi.utils import get_instance
 from requests.adapters import HTTPAdapter
 
@@ -28,6 +30,7 @@ class Archive:
     def __init__(self, instance: str | None = None, *, key: str | None = None) -> None:
         # the dandi client would otherwise tell a third party about itself
         os.environ.setdefault("DANDI_NO_ET", "1")
+        logging.getLogger("dandi").addFilter(_said_by_us)
         self._client = _connect(instance or os.environ.get("DANDI_INSTANCE") or "dandi")
         self._key = key
         self.name: str = self._client.dandi_instance.name
@@ -43,9 +46,7 @@ class Archive:
         try:
             facts = self._get(f"/dandisets/{dandiset}/")
         except HTTP404Error:
-            raise SourceError(
-                f"The archive {self.name} has no dandiset {dandiset}.", kind="no_dandiset"
-            ) from None
+            raise SourceError(f"The archive {self.name} has no dandiset {dandiset}.", kind="no_dandiset") from None
         newest = facts.get("most_recent_published_version") or facts["draft_version"]
         chosen = version or str(newest["version"])
         metadata = self._version_metadata(dandiset, chosen)
@@ -76,6 +77,14 @@ class Archive:
             raise SourceError(f"The archive {self.name} has no asset {asset_id}.", kind="no_asset") from None
         holder = Dandiset(self.name, self.api, "", "")
         return asset_of(row, row.get("metadata") or self._get(f"/assets/{asset_id}/"), holder)
+
+    def save(self, asset: Asset, target: Path) -> None:
+        """Download a whole asset with the dandi client."""
+        try:
+            remote = self._ask(lambda: self._client.get_asset(asset.asset_id))
+        except NotFoundError:
+            raise SourceError(f"{asset.name} is no longer in the archive.", kind="no_asset") from None
+        remote.download(target)
 
     def _version_metadata(self, dandiset: str, version: str) -> Mapping[str, Any]:
         try:
@@ -119,9 +128,7 @@ class Archive:
         except requests.HTTPError as error:
             status = error.response.status_code if error.response is not None else 0
             if status not in (401, 403):
-                raise SourceError(
-                    f"The archive {self.name} answered {status}.", kind="server_failing"
-                ) from error
+                raise SourceError(f"The archive {self.name} answered {status}.", kind="server_failing") from error
             self._show_key(status)
             return self._ask(question)
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
@@ -165,11 +172,14 @@ def _connect(instance: str) -> DandiAPIClient:
     return client
 
 
+def _said_by_us(record: logging.LogRecord) -> bool:
+    """Let warnings (such as of a wait) through; errors are raised, and said once."""
+    return record.levelno != logging.ERROR
+
+
 def _failed(name: str, error: Exception) -> SourceError:
     if isinstance(error, requests.RequestException) and not isinstance(error, requests.JSONDecodeError):
-        return SourceError(
-            f"The archive {name} does not answer ({type(error).__name__}).", kind="unreachable"
-        )
+        return SourceError(f"The archive {name} does not answer ({type(error).__name__}).", kind="unreachable")
     return SourceError(f"{name} does not answer as an archive does: {error}", kind="bad_answer")
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 import requests
 
 from nwb_mtm.archive.assets import Asset
-from nwb_mtm.archive.keys import variable_for
+from nwb_mtm.archive.keys import find_key, variable_for
 from nwb_mtm.archive.transfer import TRANSIENT, FixedLocation, Location, Patience, retry_after
 from nwb_mtm.errors import SourceError
 
@@ -21,7 +21,7 @@ class AssetLocation:
     plain: str | None
     download: str
     instance: str
-    key: str | None
+    key: str | None = field(repr=False)
     patience: Patience
     _signed: str | None = field(default=None, repr=False)
     _renewals: int = 0
@@ -42,6 +42,7 @@ class AssetLocation:
 
     def _sign(self) -> str:
         """Follow the archive's redirect by hand, so that the key goes to the archive alone."""
+        self.key = self.key or find_key(self.instance)
         headers = {"Authorization": f"token {self.key}"} if self.key else {}
         failing = ""
         for attempt in range(self.patience.attempts):

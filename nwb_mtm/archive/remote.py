@@ -148,9 +148,7 @@ class RemoteFile(io.RawIOBase):
             del self._pages[number]
 
 
-def open_remote(
-    place: Asset | str, *, key: str | None = None, patience: Patience | None = None
-) -> RemoteFile:
+def open_remote(place: Asset | str, *, key: str | None = None, patience: Patience | None = None) -> RemoteFile:
     """Open a URL or an asset for reading piece by piece."""
     asset = place if isinstance(place, Asset) else None
     if asset is not None and asset.size == 0:

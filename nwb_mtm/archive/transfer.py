@@ -136,9 +136,7 @@ class RangeFetcher:
         with self._lock:
             self.requests += 1
         try:
-            with self._session.get(
-                used, headers=headers, stream=True, timeout=self._patience.timeout
-            ) as response:
+            with self._session.get(used, headers=headers, stream=True, timeout=self._patience.timeout) as response:
                 if response.status_code != 206:
                     return self._refused(response, used)
                 return self._body(response, start, stop)
@@ -161,9 +159,7 @@ class RangeFetcher:
         if status in (412, 416):
             raise self._changed()
         if status in (200, 301, 302, 307):
-            raise SourceError(
-                f"{name}: the server sends the whole file only (status {status}).", kind="no_ranges"
-            )
+            raise SourceError(f"{name}: the server sends the whole file only (status {status}).", kind="no_ranges")
         if status in (401, 403):
             raise SourceError(f"{name} may not be read without a key ({status}).", kind="key_needed")
         kind = "not_found" if status in (404, 410) else "transfer_failed"
@@ -226,6 +222,4 @@ def _content_range(response: requests.Response, name: str) -> tuple[int, int, in
         first, last = span.split("-")
         return int(first), int(last), int(total)
     except ValueError:
-        raise SourceError(
-            f"{name}: the server answers ranges with {text or 'nothing'!r}.", kind="bad_answer"
-        ) from None
+        raise SourceError(f"{name}: the server answers ranges with {text or 'nothing'!r}.", kind="bad_answer") from None

@@ -71,9 +71,7 @@ def test_every_way_of_naming_a_dandiset_is_understood(
         (f"{LAB}/api/assets/{ID}/download/", AssetAddress(f"{LAB}/api/assets/{ID}/download/", LAB, ID)),
         (
             f"https://api.dandiarchive.org/api/dandisets/000409/versions/draft/assets/{ID}/",
-            AssetAddress(
-                f"https://api.dandiarchive.org/api/dandisets/000409/versions/draft/assets/{ID}/", "dandi", ID
-            ),
+            AssetAddress(f"https://api.dandiarchive.org/api/dandisets/000409/versions/draft/assets/{ID}/", "dandi", ID),
         ),
         (f"{LAB}/a.nwb", UrlAddress(f"{LAB}/a.nwb", f"{LAB}/a.nwb")),
         ("s3://bucket/blobs/a", UrlAddress("s3://bucket/blobs/a", "https://bucket.s3.amazonaws.com/blobs/a")),

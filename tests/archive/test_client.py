@@ -135,9 +135,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     assert caught.value.kind == "bad_address"
 
 
-@pytest.mark.parametrize(
-    "path", ["../../etc/x", "/etc/x", "a\\..\\b", "c:/a", "a\n", "", "a/../../b", "\x1b[2J"]
-)
+@pytest.mark.parametrize("path", ["../../etc/x", "/etc/x", "a\\..\\b", "c:/a", "a\n", "", "a/../../b", "\x1b[2J"])
 def test_a_path_that_leads_out_of_the_dandiset_is_refused(path: str) -> None:
     with pytest.raises(SourceError) as caught:
         safe_path(path)
@@ -152,3 +150,13 @@ def test_one_asset_is_found_by_its_identifier(archive: LoopbackArchive, blob: Pa
         Archive(archive.url).asset(identifier.replace(identifier[0], "0" if identifier[0] != "0" else "1"))
     assert caught.value.kind == "no_asset"
     assert replace(asset, measured=()).says_no_units is False
+
+
+def test_what_the_dandi_client_calls_an_error_is_said_once_by_us(
+    stocked: LoopbackArchive, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = Archive(stocked.url)
+    stocked.faults.append(Fault("dandisets", 1, status=418))
+    with caplog.at_level("DEBUG"), pytest.raises(SourceError):
+        client.dandiset("000409")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -133,18 +133,14 @@ def test_a_file_replaced_half_way_is_said(
         assert file.failure is caught.value
 
 
-def test_another_version_than_was_listed_is_said(
-    asset: Asset, archive: LoopbackArchive, patience: Patience
-) -> None:
+def test_another_version_than_was_listed_is_said(asset: Asset, archive: LoopbackArchive, patience: Patience) -> None:
     archive.faults.append(Fault("s3", 1, etag="another-1"))
     with pytest.raises(SourceError) as caught:
         open_remote(asset, patience=patience)
     assert caught.value.kind == "changed"
 
 
-def test_a_url_is_held_to_the_version_it_had_first(
-    archive: LoopbackArchive, asset: Asset, patience: Patience
-) -> None:
+def test_a_url_is_held_to_the_version_it_had_first(archive: LoopbackArchive, asset: Asset, patience: Patience) -> None:
     with open_remote(asset.urls[-1], patience=patience) as file:
         assert file.etag == asset.etag
         for stored in archive.blobs.values():
@@ -192,8 +188,14 @@ def test_an_open_asset_whose_plain_address_is_refused_is_read_by_a_signed_one(
 
 @pytest.mark.parametrize("key", [None, "wrong"])
 def test_an_embargoed_asset_without_a_good_key_names_the_variable(
-    embargoed: Asset, archive: LoopbackArchive, patience: Patience, key: str | None
+    embargoed: Asset,
+    archive: LoopbackArchive,
+    patience: Patience,
+    key: str | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv(archive.variable)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     with pytest.raises(SourceError) as caught:
         open_remote(embargoed, key=key, patience=patience)
     assert caught.value.kind == "key_needed"
