@@ -62,6 +62,9 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "seen_in_training": "Score on recordings the model has not been trained on.",
         "diverged": "Lower the learning rate; the last good model was kept.",
         "cannot_write": "Check the folder's permissions and free space.",
+        "no_unseen_time": "Pass `--include-trained`, or a model that was not trained on this recording.",
+        "not_annotated": "Pass a file written by `nwb-mtm annotate`.",
+        "no_source": "Pass the file that was annotated with `--source FILE`.",
         "nothing_to_do": "Nothing was left to work on; see the reasons above.",
     }
 )

@@ -47,16 +47,7 @@ def write_recording(recording: Recording, path: Path, *, existing: str = "error"
 
 def build(recording: Recording) -> NWBFile:
     """The recording as an NWBFile in memory."""
-    source = recording.source
-    start = datetime.fromisoformat(source.session_start_time) if source.session_start_time else NO_START
-    file = NWBFile(
-        session_description="Sorted spikes, written by nwb-mtm.",
-        identifier=source.identifier or f"nwb-mtm {recording.key}",
-        session_start_time=start,
-        session_id=recording.session,
-        keywords=["spikes", "nwb-mtm"],
-        subject=_subject(recording),
-    )
+    file = frame(recording)
     rows = _add_electrodes(file, recording)
     file.units = _units(file, recording, rows)
     tables = {table.path: table for table in recording.intervals.values()}
@@ -67,6 +58,20 @@ def build(recording: Recording) -> NWBFile:
     for series in recording.behaviors.values():
         _add_behavior(file, series)
     return file
+
+
+def frame(recording: Recording, about: str = "Sorted spikes, written by nwb-mtm.") -> NWBFile:
+    """A file with session and subject, and nothing in it."""
+    source = recording.source
+    start = datetime.fromisoformat(source.session_start_time) if source.session_start_time else NO_START
+    return NWBFile(
+        session_description=about,
+        identifier=source.identifier or f"nwb-mtm {recording.key}",
+        session_start_time=start if start.tzinfo else start.replace(tzinfo=UTC),
+        session_id=recording.session,
+        keywords=["spikes", "nwb-mtm"],
+        subject=_subject(recording),
+    )
 
 
 def _subject(recording: Recording) -> Subject | None:
@@ -88,9 +93,7 @@ def _add_electrodes(file: NWBFile, recording: Recording) -> Int[ndarray, " unit"
             region or UNKNOWN,
             tuple(np.nan_to_num(position, nan=-1e9)),
         )
-        for row, group, region, position in zip(
-            units.electrodes, units.groups, units.raw_regions, units.positions
-        )
+        for row, group, region, position in zip(units.electrodes, units.groups, units.raw_regions, units.positions)
     ]
     table = {place: row for row, place in enumerate(sorted(set(places)))}
     first = {place: unit for unit, place in reversed(list(enumerate(places)))}
@@ -99,9 +102,7 @@ def _add_electrodes(file: NWBFile, recording: Recording) -> Int[ndarray, " unit"
     for place in table:
         group, region = place[1], place[2]
         if group not in made:
-            about = (
-                f"Electrodes of {group}." if group != UNKNOWN else "Electrodes of which no group is known."
-            )
+            about = f"Electrodes of {group}." if group != UNKNOWN else "Electrodes of which no group is known."
             made[group] = file.create_electrode_group(
                 group, description=about, location=_where(units, group), device=device
             )
@@ -111,9 +112,7 @@ def _add_electrodes(file: NWBFile, recording: Recording) -> Int[ndarray, " unit"
 
 
 def _where(units: Any, group: str) -> str:
-    return ", ".join(
-        dict.fromkeys(r or UNKNOWN for r, g in zip(units.raw_regions, units.groups) if g == group)
-    )
+    return ", ".join(dict.fromkeys(r or UNKNOWN for r, g in zip(units.raw_regions, units.groups) if g == group))
 
 
 def _coordinates(position: Float[ndarray, "3"]) -> Mapping[str, float]:
@@ -126,9 +125,7 @@ def _units(file: NWBFile, recording: Recording, electrodes: Int[ndarray, " unit"
     units, spikes = recording.units, recording.spikes
     counting = np.arange(1, len(units) + 1)
     times = VectorData(name="spike_times", description="spike times (s)", data=_packed(spikes.times))
-    linked = file.create_electrode_table_region(
-        electrodes.tolist(), "the unit's largest electrode", name="electrodes"
-    )
+    linked = file.create_electrode_table_region(electrodes.tolist(), "the unit's largest electrode", name="electrodes")
     columns: list[Any] = [
         times,
         VectorIndex(name="spike_times_index", target=times, data=spikes.offsets[1:].astype(np.uint64)),
@@ -157,9 +154,7 @@ def _observed_columns(recording: Recording) -> list[Any]:
     if observed is None:
         return []
     sets = [observed.sets[i] for i in observed.index]
-    flat = VectorData(
-        name="obs_intervals", description="when the unit was watched (s)", data=np.concatenate(sets)
-    )
+    flat = VectorData(name="obs_intervals", description="when the unit was watched (s)", data=np.concatenate(sets))
     index = np.cumsum([len(s) for s in sets]).astype(np.uint64)
     return [flat, VectorIndex(name="obs_intervals_index", target=flat, data=index)]
 
@@ -171,9 +166,7 @@ def _add_intervals(file: NWBFile, table: Intervals) -> None:
         VectorData(name="stop_time", description="stop (s)", data=table.stop),
     ]
     columns += [
-        VectorData(
-            name=column, description=MEANINGS.get(column, f"{column} of each row"), data=_plain(values)
-        )
+        VectorData(name=column, description=MEANINGS.get(column, f"{column} of each row"), data=_plain(values))
         for column, values in table.columns.items()
         if column not in ("start_time", "stop_time") and values.ndim == 1
     ]
@@ -189,9 +182,7 @@ def _add_behavior(file: NWBFile, series: Behavior) -> None:
     parts = series.name.strip("/").split("/")
     module = parts[1] if len(parts) > 2 and parts[0] == "processing" else "behavior"
     holder = file.processing.get(module) or file.create_processing_module(module, f"Behaviour: {module}.")
-    wanted = CONTAINERS.get(
-        series.container, Position if series.kind == "SpatialSeries" else BehavioralTimeSeries
-    )
+    wanted = CONTAINERS.get(series.container, Position if series.kind == "SpatialSeries" else BehavioralTimeSeries)
     name = parts[-2] if len(parts) > 3 else wanted.__name__
     container = holder.data_interfaces.get(name)
     if container is None:
@@ -221,9 +212,7 @@ def _series(series: Behavior, name: str) -> TimeSeries:
             comments=comments,
             **clock,
         )
-    return TimeSeries(
-        name=name, data=_packed(values), unit=unit, description=about, comments=comments, **clock
-    )
+    return TimeSeries(name=name, data=_packed(values), unit=unit, description=about, comments=comments, **clock)
 
 
 def clock_of(times: Float[ndarray, " sample"]) -> dict[str, Any]:
@@ -237,11 +226,7 @@ def clock_of(times: Float[ndarray, " sample"]) -> dict[str, Any]:
 
 def _packed(values: ndarray) -> Any:
     """Compressed, unless there is next to nothing to compress."""
-    return (
-        H5DataIO(values, compression="gzip", compression_opts=1, shuffle=True)
-        if values.size > 256
-        else values
-    )
+    return H5DataIO(values, compression="gzip", compression_opts=1, shuffle=True) if values.size > 256 else values
 
 
 def _plain(values: ndarray) -> Any:

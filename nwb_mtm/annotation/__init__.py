@@ -1,0 +1,7 @@
+"""Predictions into NWB files, out of them again, and their claims recomputed."""
+
+from nwb_mtm.annotation.checking import Checked, Claim, check
+from nwb_mtm.annotation.reading import read_predictions
+from nwb_mtm.annotation.writing import Annotated, Options, annotate
+
+__all__ = ["Annotated", "Checked", "Claim", "Options", "annotate", "check", "read_predictions"]

@@ -1,0 +1,134 @@
+"""Scores of rates as they are written: from rates, spikes and windows alone, so that anybody can repeat them."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+from jaxtyping import Float, Float32
+from numpy import ndarray
+from scipy.ndimage import gaussian_filter1d
+
+from nwb_mtm.annotation.blending import Grid, blend
+from nwb_mtm.binning import bin_spikes
+from nwb_mtm.intervals import block_draws, tail_share
+from nwb_mtm.metrics import LN2, Sums, sums, unit_scores
+from nwb_mtm.nwb.annotations import WindowTable
+from nwb_mtm.recording import Spikes
+
+Slice = Callable[[int, int], Float32[ndarray, "bin unit"]]
+CHUNK = 32  # blocks (or training windows) at a time
+SMOOTH = 2.0  # of the average response, in bins
+PRIOR = 3.0  # windows at the mean rate that the average response is drawn towards
+
+
+def score_rates(spikes: Spikes, grid: Grid, rates: Slice, windows: WindowTable) -> Mapping[str, ndarray]:
+    """Every unit's scores on the samples that have a rate; empty when none has.
+
+    Spikes are in the columns' order; `rates(first, stop)` gives a stretch of the series in Hz.
+    """
+    width = window_bins(windows, grid.bin_size)
+    response, mean = training_response(spikes, windows, width, grid.bin_size)
+    model, flat, shaped = [], [], []
+    for first, counts, expected in _blocks(spikes, grid, rates, width):
+        average = _response_at(grid, first, expected.shape, response, mean, windows)
+        valid = np.isfinite(expected)
+        model.append(sums(counts, expected))
+        flat.append(sums(counts, np.broadcast_to(mean.astype(np.float32), expected.shape), valid=valid))
+        shaped.append(sums(counts, average, valid=valid))
+    if not model:
+        return {}
+    return _columns(_joined(model), _joined(flat), _joined(shaped), mean)
+
+
+def window_bins(windows: WindowTable, bin_size: float) -> int:
+    """How many bins most windows have."""
+    if not len(windows):
+        return 100
+    return max(1, int(round(float(np.median(windows.stop - windows.start)) / bin_size)))
+
+
+def training_response(
+    spikes: Spikes, windows: WindowTable, width: int, bin_size: float
+) -> tuple[Float[ndarray, "width unit"], Float[ndarray, " unit"]]:
+    """Average counts in training windows: bin by bin (smoothed), and over all of them."""
+    start = windows.start[windows.rows("train")]
+    total = np.zeros((width, len(spikes)))
+    for first in range(0, len(start), CHUNK):
+        counts = bin_spikes(spikes, start[first : first + CHUNK], bins=width, bin_size=bin_size)
+        total += counts.sum(axis=0, dtype=np.float64)
+    mean = np.maximum(total.sum(axis=0), 0.5) / max(1, len(start) * width)
+    smooth = gaussian_filter1d(total, SMOOTH, axis=0, mode="nearest")
+    return (smooth + PRIOR * mean) / (len(start) + PRIOR), mean
+
+
+def _blocks(
+    spikes: Spikes, grid: Grid, rates: Slice, width: int
+) -> Iterator[tuple[int, ndarray, Float32[ndarray, "block bin unit"]]]:
+    """Stretches of the grid with at least one rate: their first bin, counts, and expected counts."""
+    for first in range(0, grid.bins, width * CHUNK):
+        stretch = rates(first, min(grid.bins, first + width * CHUNK)) * np.float32(grid.bin_size)
+        if not np.isfinite(stretch).any():
+            continue
+        blocks = -(-len(stretch) // width)
+        missing = np.full((blocks * width - len(stretch), stretch.shape[1]), np.nan, np.float32)
+        expected = np.concatenate([stretch, missing]).reshape(blocks, width, -1)
+        start = grid.t0 + (first + np.arange(blocks) * width) * grid.bin_size
+        yield first, bin_spikes(spikes, start, bins=width, bin_size=grid.bin_size), expected
+
+
+def _response_at(
+    grid: Grid, first: int, shape: tuple[int, ...], response: ndarray, mean: ndarray, windows: WindowTable
+) -> ndarray:
+    """What the average response expects in a stretch: laid over the test windows, the mean elsewhere."""
+    here = Grid(grid.t0 + first * grid.bin_size, grid.bin_size, shape[0] * shape[1])
+    stop = here.t0 + here.bins * here.bin_size
+    rows = [r for r in windows.rows("test") if windows.start[r] < stop and windows.stop[r] > here.t0]
+    laid = blend(here, ((float(windows.start[r]), response) for r in rows), shape[2])
+    return np.where(np.isfinite(laid), laid, mean.astype(np.float32)).reshape(shape)
+
+
+def _joined(parts: list[Sums]) -> Sums:
+    names = ("loss", "spikes", "entries", "saturated", "error", "squares")
+    return Sums(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _columns(model: Sums, flat: Sums, shaped: Sums, mean: ndarray) -> Mapping[str, ndarray]:
+    """The columns of the table, with intervals over blocks of consecutive time."""
+    used = np.flatnonzero(model.entries.sum(axis=1) > 0)
+    model, flat, shaped = model.take(used), flat.take(used), shaped.take(used)
+    whole = unit_scores(model.total(), mean)
+    best = np.where(flat.loss.sum(axis=0) <= shaped.loss.sum(axis=0), flat.loss, shaped.loss)
+    gained = best - model.loss
+    spikes = model.spikes.sum(axis=0)
+    scored = spikes > 0
+    gain = np.where(scored, gained.sum(axis=0) / (LN2 * np.maximum(spikes, 1)), np.nan)
+    weights = block_draws(len(used))
+    drawn = unit_scores(model.weighted(weights), mean).bps
+    drawn_gain = (weights @ gained) / (LN2 * np.maximum(weights @ model.spikes, 1))
+    low, high = _ends(whole.bps[0], drawn, len(used))
+    gain_low, gain_high = _ends(gain, np.where(scored, drawn_gain, np.nan), len(used))
+    return {
+        "spikes": spikes.astype(np.int64),
+        "bps": whole.bps[0],
+        "bps_low": low,
+        "bps_high": high,
+        "bps_train_null": whole.bps_train_null[0],
+        "d2": whole.d2[0],
+        "gain": gain,
+        "gain_low": gain_low,
+        "gain_high": gain_high,
+        "reliable": np.nan_to_num(gain_low, nan=-1.0) > 0,
+    }
+
+
+def _ends(value: ndarray, draws: ndarray, windows: int) -> tuple[ndarray, ndarray]:
+    """Both ends of every unit's interval, moved back by the bias of the resamples."""
+    blocks = max(1, windows // 5)
+    tail = tail_share(blocks)
+    known = np.isfinite(draws).all(axis=0) & np.isfinite(value)
+    low, high = np.full(len(value), np.nan), np.full(len(value), np.nan)
+    if known.any():
+        ends = np.quantile(draws[:, known], [tail, 1 - tail], axis=0)
+        ends -= draws[:, known].mean(axis=0) - value[known]
+        low[known] = np.minimum(ends[0], value[known])
+        high[known] = np.maximum(ends[1], value[known])
+    return low, high
