@@ -1,0 +1,298 @@
+"""From a dandiset's number to recordings, on an archive on this machine: what is moved, kept and said."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from loopback import Fault, LoopbackArchive
+
+from nwb_mtm import workers
+from nwb_mtm.errors import NwbMtmError, SourceError
+from nwb_mtm.recording import Recording
+from nwb_mtm.sources import (
+    Outcome,
+    Progress,
+    SourceItem,
+    SourceOptions,
+    follow,
+    read_all,
+    resolve,
+    resolve_all,
+    spread,
+)
+
+PUBLISHED = "0.240101.0000"
+
+
+@pytest.fixture(scope="module")
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Four small sessions of three subjects, by their path in the dandiset."""
+    folder = tmp_path_factory.mktemp("sessions")
+    made = {}
+    for subject, session in (("a", "1"), ("a", "2"), ("b", "1"), ("c", "1")):
+        rng = np.random.default_rng(len(made))
+        trains = [np.sort(rng.uniform(0, 60, 300)) for _ in range(6)]
+        recording = Recording.from_arrays(trains, session=session, subject=subject, regions=["CA1"] * 6)
+        path = folder / f"sub-{subject}_ses-{session}.nwb"
+        recording.to_nwb(path)
+        made[f"sub-{subject}/{path.name}"] = path
+    return made
+
+
+@pytest.fixture
+def archive(sessions: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackArchive]:
+    monkeypatch.delenv("NWB_MTM_OFFLINE", raising=False)
+    with LoopbackArchive() as running:
+        for path, file in sessions.items():
+            subject = path.split("/")[0].removeprefix("sub-")
+            running.add("000409", path, file, subject=subject, session=path[-5])
+        yield running
+
+
+@pytest.fixture
+def options(archive: LoopbackArchive, tmp_path: Path) -> SourceOptions:
+    return SourceOptions(instance=archive.url, cache_dir=tmp_path / "cache", jobs=2)
+
+
+def recordings(items: tuple[SourceItem, ...], options: SourceOptions) -> list[Recording]:
+    found = [result for _, result in read_all(items, options=options)]
+    for one in found:
+        assert isinstance(one, Recording), one
+    return [one for one in found if isinstance(one, Recording)]
+
+
+def test_a_number_is_enough_to_read_a_dandiset(archive: LoopbackArchive, options: SourceOptions) -> None:
+    found = recordings(resolve(["000409"], options), options)
+    assert [one.key for one in found] == ["a/1", "a/2", "b/1", "c/1"]
+    source = found[0].source
+    assert (source.dandiset, source.version, source.licence) == ("000409", "draft", "CC-BY-4.0")
+    assert source.name == "sub-a/sub-a_ses-1.nwb"
+    assert source.etag.endswith("-1")
+    assert all("127.0.0.1" in source.url for _ in found)
+
+
+def test_the_second_time_nothing_but_a_drafts_listing_moves(archive: LoopbackArchive, options: SourceOptions) -> None:
+    first = recordings(resolve(["000409"], options), options)
+    archive.log.clear()
+    second = recordings(resolve(["000409"], options), options)
+    assert not archive.data_log()
+    assert sum("assets" in exchange.path for exchange in archive.log) == 1
+    assert [r.fingerprint for r in first] == [r.fingerprint for r in second]
+
+
+def test_a_published_version_is_listed_once_only(archive: LoopbackArchive, options: SourceOptions) -> None:
+    archive.publish("000409", PUBLISHED)
+    pinned = f"DANDI:000409/{PUBLISHED}"
+    recordings(resolve([pinned], options), options)
+    archive.log.clear()
+    found = recordings(resolve([pinned], options), options)
+    assert not archive.log
+    assert found[0].source.version == PUBLISHED
+    assert found[0].source.doi
+
+
+def test_offline_opens_no_socket_and_reads_what_is_kept(
+    archive: LoopbackArchive, options: SourceOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings(resolve(["000409"], options), options)
+    archive.log.clear()
+    monkeypatch.setenv("NWB_MTM_OFFLINE", "1")
+    monkeypatch.setattr("socket.socket.connect", _no_socket)
+    assert len(recordings(resolve(["000409"], options), options)) == 4
+    assert not archive.log
+
+
+def _no_socket(*_: object) -> None:
+    raise AssertionError("a socket was opened")
+
+
+def test_offline_names_what_is_missing(archive: LoopbackArchive, options: SourceOptions) -> None:
+    offline = replace(options, offline=True)
+    with pytest.raises(SourceError, match="000409") as caught:
+        resolve(["000409"], offline)
+    assert caught.value.kind == "offline"
+    recordings(resolve(["DANDI:000409/sub-a/"], options), options)
+    missing = [i.name for i, r in read_all(resolve(["000409"], offline), options=offline) if isinstance(r, NwbMtmError)]
+    assert missing == ["000409/sub-b/sub-b_ses-1.nwb", "000409/sub-c/sub-c_ses-1.nwb"]
+
+
+def test_a_bad_asset_is_reported_and_the_rest_goes_on(
+    archive: LoopbackArchive, options: SourceOptions, tmp_path: Path
+) -> None:
+    (tmp_path / "bad.nwb").write_bytes(b"<html>" * 100)
+    archive.add("000409", "sub-b/sub-b_ses-0.nwb", tmp_path / "bad.nwb", subject="b")
+    outcomes = list(read_all(resolve(["000409"], options), options=options))
+    bad = [(item.name, result) for item, result in outcomes if isinstance(result, NwbMtmError)]
+    assert [name for name, _ in bad] == ["000409/sub-b/sub-b_ses-0.nwb"]
+    assert isinstance(bad[0][1], NwbMtmError)
+    assert bad[0][1].kind == "not_hdf5"
+    assert len(outcomes) == 5
+    with pytest.raises(SourceError):
+        list(read_all(resolve(["000409"], options), options=options, strict=True))
+
+
+def test_faults_in_the_middle_of_reading_are_lived_through(archive: LoopbackArchive, options: SourceOptions) -> None:
+    archive.faults += [Fault("s3", 1, status=503), Fault("s3", 1, cut=100), Fault("s3", 1, short=7)]
+    assert len(recordings(resolve(["000409"], options), options)) == 4
+
+
+def test_an_asset_replaced_since_it_was_listed_is_said(archive: LoopbackArchive, options: SourceOptions) -> None:
+    items = resolve(["DANDI:000409/sub-b"], options)
+    for blob in archive.blobs.values():
+        blob.etag = "another-1"
+    ((_, result),) = read_all(items, options=options)
+    assert isinstance(result, SourceError)
+    assert result.kind == "changed"
+
+
+def test_what_happens_is_told_while_it_happens(archive: LoopbackArchive, options: SourceOptions) -> None:
+    events = list(follow(resolve(["000409"], options), options=options))
+    assert [type(event) for event in events].count(Outcome) == 4
+    last = [event for event in events if isinstance(event, Progress)][-1]
+    assert last.done == last.total == 4
+    assert sum(event.bytes for event in events if isinstance(event, Outcome)) > 0
+
+
+def test_a_flipped_byte_in_the_cache_is_read_again(archive: LoopbackArchive, options: SourceOptions) -> None:
+    items = resolve(["DANDI:000409/sub-b"], options)
+    (first,) = recordings(items, options)
+    (entry,) = options.store().ls()
+    whole = entry.path.read_bytes()
+    entry.path.write_bytes(whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:])
+    (second,) = recordings(items, options)
+    assert first.fingerprint == second.fingerprint
+
+
+def test_a_reader_that_is_killed_costs_one_asset(
+    archive: LoopbackArchive, options: SourceOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = workers._Reader.run
+
+    def run_and_kill(self: workers._Reader, number: int, task: dict[str, object]) -> workers.Done:
+        if number == 1:
+            self._started().kill()
+        return run(self, number, task)
+
+    monkeypatch.setattr(workers._Reader, "run", run_and_kill)
+    items = resolve(["000409"], options)
+    results = [result for _, result in read_all(items, options=options)]
+    assert [isinstance(result, Recording) for result in results] == [True, False, True, True]
+    assert isinstance(results[1], SourceError)
+    assert results[1].kind == "reader_died"
+    monkeypatch.undo()
+    archive.log.clear()
+    assert len(recordings(items, options)) == 4
+    assert len({exchange.path for exchange in archive.data_log()}) == 1
+
+
+def test_a_url_is_read_and_kept_like_an_asset(archive: LoopbackArchive, options: SourceOptions) -> None:
+    url = f"{archive.url}/s3/blobs/{next(iter(archive.blobs))}"
+    (first,) = recordings(resolve([url], options), options)
+    archive.log.clear()
+    (second,) = recordings(resolve([url], options), options)
+    assert first.fingerprint == second.fingerprint
+    assert sum(exchange.sent for exchange in archive.data_log()) == 1
+    offline = replace(options, offline=True)
+    assert len(recordings(resolve([url], offline), offline)) == 1
+
+
+def test_an_asset_without_ranges_is_downloaded_when_it_is_small(
+    archive: LoopbackArchive, options: SourceOptions
+) -> None:
+    archive.faults.append(Fault("s3", 1000, whole=True))
+    items = resolve(["DANDI:000409/sub-b"], options)
+    assert len(recordings(items, options)) == 1
+    assert not list((options.store().folder / "scratch").iterdir())
+
+
+def test_a_large_one_is_downloaded_only_when_that_is_allowed(
+    archive: LoopbackArchive, options: SourceOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nwb_mtm.sources.SMALL", 1000)
+    archive.faults.append(Fault("s3", 1000, whole=True))
+    items = resolve(["DANDI:000409/sub-b"], options)
+    ((_, result),) = read_all(items, options=options)
+    assert isinstance(result, SourceError)
+    assert result.kind == "needs_download"
+    assert "--allow-download" in str(result)
+    assert len(recordings(items, replace(options, allow_download=True))) == 1
+
+
+def test_filters_choose_and_tell_what_they_left(
+    archive: LoopbackArchive, options: SourceOptions, sessions: dict[str, Path]
+) -> None:
+    file = next(iter(sessions.values()))
+    archive.add("000409", "sub-a/sub-a_ses-1_desc-mtm_ecephys.nwb", file, subject="a")
+    archive.add("000409", "sub-d/sub-d.nwb", file, subject="d", measured=("TwoPhotonSeries",))
+    archive.add("000409", "sub-e/sub-e.nwb", file, subject="e", species="Rattus norvegicus")
+    archive.add("000409", "sub-f/../../x.nwb", file, subject="f")
+    chosen = replace(options, species=("mus",), subjects=("a", "b", "d"))
+    found = resolve_all(["000409"], chosen)
+    assert [item.subject for item in found.items] == ["a", "a", "b"]
+    reasons = {left.name.split("/")[1]: left.why for left in found.left}
+    assert reasons["sub-a"] == "written by nwb-mtm itself"
+    assert reasons["sub-c"] == "another subject"
+    assert "TwoPhotonSeries" in reasons["sub-d"]
+    assert reasons["sub-f"] == "its path leads out of the dandiset"
+    everything = resolve_all(["000409"], replace(options, species=("rat",)))
+    assert [item.subject for item in everything.items] == ["e"]
+
+
+def test_an_asset_named_by_its_path_is_read_whatever_is_listed(
+    archive: LoopbackArchive, options: SourceOptions, sessions: dict[str, Path]
+) -> None:
+    archive.add("000409", "sub-d/sub-d.nwb", next(iter(sessions.values())), measured=("TwoPhotonSeries",))
+    assert len(resolve(["DANDI:000409/sub-d/sub-d.nwb"], options)) == 1
+
+
+def test_a_dandiset_without_units_is_said_plainly(
+    archive: LoopbackArchive, options: SourceOptions, sessions: dict[str, Path]
+) -> None:
+    archive.add("000111", "sub-d/sub-d.nwb", next(iter(sessions.values())), measured=("TwoPhotonSeries",))
+    with pytest.raises(SourceError, match="TwoPhotonSeries") as caught:
+        resolve(["000111"], options)
+    assert caught.value.kind == "no_units_table"
+
+
+@pytest.mark.parametrize(("source", "kind"), [("DANDI:000409/sub-z/", "no_asset"), ("000998", "no_dandiset")])
+def test_what_is_not_there_is_said_plainly(options: SourceOptions, source: str, kind: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        resolve([source], options)
+    assert caught.value.kind == kind
+
+
+def test_a_limit_is_spread_over_subjects(options: SourceOptions) -> None:
+    found = resolve_all(["000409"], replace(options, max_sessions=3))
+    assert [item.subject for item in found.items] == ["a", "b", "c"]
+    assert [left.name for left in found.left] == ["000409/sub-a/sub-a_ses-2.nwb"]
+    assert resolve(["000409"], replace(options, max_sessions=9)) == resolve(["000409"], options)
+
+
+def test_the_spread_does_not_depend_on_what_else_is_asked() -> None:
+    items = [SourceItem(f"sub-{s}/sub-{s}_ses-{n}.nwb", Path(f"{s}{n}")) for s in "abc" for n in range(4)]
+    for limit in range(1, 12):
+        fewer, more = spread(items, limit)[0], spread(items, limit + 1)[0]
+        assert len(fewer) == limit
+        assert set(fewer) < set(more)
+
+
+def test_the_same_bytes_in_two_versions_are_moved_once(archive: LoopbackArchive, options: SourceOptions) -> None:
+    archive.publish("000409", PUBLISHED)
+    items = resolve(["DANDI:000409/draft/sub-b", f"DANDI:000409/{PUBLISHED}/sub-b"], options)
+    first, second = recordings(items, options)
+    assert [first.source.version, second.source.version] == ["draft", PUBLISHED]
+    assert len([e for e in archive.data_log() if e.span and e.span[0] == 0]) == 1
+
+
+def test_an_embargoed_dandiset_is_read_with_the_key_from_the_environment(
+    archive: LoopbackArchive, options: SourceOptions, sessions: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.add("000123", "sub-a/sub-a.nwb", next(iter(sessions.values())), embargoed=True)
+    monkeypatch.setenv(archive.variable, archive.key)
+    (found,) = recordings(resolve(["000123"], options), options)
+    assert found.key == "a/1"
+    kept = b"".join(p.read_bytes() for p in options.store().folder.rglob("*") if p.is_file())
+    assert archive.key.encode() not in kept
+    assert b"Signature" not in kept
