@@ -284,3 +284,23 @@ def test_the_tests_mirror_the_rooms() -> None:
     for name in rooms:
         assert list((ROOT / "tests").glob(f"{name}*")) or list((ROOT / "tests").glob(f"test_{name}*")), name
     importlib.invalidate_caches()
+
+
+def test_the_conda_recipe_asks_for_what_the_project_asks_for() -> None:
+    settings = project()["project"]
+    assert isinstance(settings, dict)
+    recipe = (ROOT / "recipe" / "meta.yaml").read_text(encoding="utf-8")
+    theirs = {"matplotlib": "matplotlib-base", "torch": "pytorch"}
+    for text in settings["dependencies"]:
+        name, bound = re.match(r"([\w-]+)(.*)", text).groups()  # type: ignore[union-attr]
+        assert f"- {theirs.get(name, name)} {bound}\n" in recipe, text
+    assert f'version = "{settings["version"]}"' in recipe
+
+
+def test_the_workflows_run_the_suite_that_make_test_runs() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    fast = re.search(r"^FAST *:= (.+)$", makefile, re.MULTILINE)
+    assert fast
+    for name in ("tests.yml", "weekly.yml"):
+        assert fast[1] in (ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8")
+    assert fast[1] in (ROOT / "README.md").read_text(encoding="utf-8")
