@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import importlib
 import re
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
@@ -138,3 +139,36 @@ def api() -> str:
         options = "\n   :members:" if isinstance(found, type) else ""
         parts.append(f"## {name}\n\n```{{eval-rst}}\n.. {directive}:: {module}.{name}{options}\n```\n")
     return "\n".join(parts)
+
+
+def rooms() -> str:
+    """The rooms from the top, each module with the first sentence of its docstring."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contract = next(c for c in settings["tool"]["importlinter"]["contracts"] if c["id"] == "rooms")
+    lines = ["| module | what it is |", "| --- | --- |"]
+    for layer in contract["layers"]:
+        for index, name in enumerate(re.findall(r"\w+", layer)):
+            mark = "│ " if index else ""
+            lines.append(f"| {mark}`{name}` | {_first_sentence(name)} |")
+    return "\n".join(lines)
+
+
+def _first_sentence(module: str) -> str:
+    path = ROOT / "nwb_mtm" / module
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return _cell(text.split("\n\n")[0])
+
+
+def with_rooms(page: str) -> str:
+    """The page on architecture with its table brought up to date."""
+    start, end = "<!-- rooms start -->\n", "<!-- rooms end -->"
+    before, _, rest = page.partition(start)
+    return before + start + rooms() + "\n" + end + rest.partition(end)[2]
+
+
+if __name__ == "__main__":
+    here = Path(__file__).parent
+    write(here / "reference" / "generated")
+    page = here / "architecture.md"
+    page.write_text(with_rooms(page.read_text(encoding="utf-8")), encoding="utf-8")

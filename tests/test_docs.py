@@ -132,3 +132,13 @@ def test_links_to_the_web_are_alive(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "-q", "-b", "linkcheck", str(DOCS), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, (tmp_path / "output.txt").read_text(encoding="utf-8")
+
+
+def test_the_architecture_page_shows_the_house_as_it_is() -> None:
+    sys.path.insert(0, str(DOCS))
+    try:
+        import generate
+    finally:
+        sys.path.remove(str(DOCS))
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    assert generate.with_rooms(page) == page, "run `python docs/generate.py`"
