@@ -1,11 +1,11 @@
-"""Region names: which are no name at all, which are no grey matter, how they are cleaned and how they roll up."""
+"""Region names: which are no name at all, which are no grey matter, and how they are cleaned."""
 
 import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
-from nwb_mtm.recording import UNKNOWN
+UNKNOWN = "unknown"
 
 NULLS = frozenset(
     ["", "nan", "none", "n/a", "na", "null", "unknown", "unresolved", "no description", "no area", "no region"]
@@ -28,6 +28,12 @@ NON_GREY = frozenset(
 TRACTS = frozenset(  # acronyms of the Allen atlas, in its own case: `fi` is the fimbria, `FI` may be anything
     ["ccb", "ccg", "ccs", "cc", "ccr", "alv", "fi", "fp", "or", "ar", "act", "aco", "int", "cing", "dhc", "scwm", "vhc"]
     + ["em", "ec", "bic", "bsc", "opt", "onl", "lot", "st", "sm", "mp", "fr", "cst", "cpd"]
+)
+LATERAL = re.compile(r"^(left|right)[ _-]+|[ _-]+(left|right)$|\s*\((left|right)\)$", re.IGNORECASE)
+LAYER_NAME = re.compile(r",?\s+layers?\s+(1|2/3|2|3|4|5|6a|6b|6|[1-6]-[1-6])$", re.IGNORECASE)
+LAYER = re.compile(r"^(?P<area>[A-Z]{2,5}[a-z]{0,3}(?:-[a-z]+)?)(1|2/3|2|3|4|5|6a|6b|6)$")
+LAYERED = frozenset(
+    ["ECT", "FRP", "GU", "ILA", "PERI", "PL", "VISC", "ACA", "ORB", "RSP", "VIS", "AUD", "SS", "MO", "PTL"]
 )
 JSON_KEYS = ("brain_regions", "brain_region", "brain_area", "region", "acronym", "location")
 PAIR = re.compile(r"\s*([A-Za-z_ ]+?)\s*[:=]\s*([^;|]*?)\s*(?:[;|]|$)")
@@ -98,3 +104,31 @@ def _from_pairs(text: str) -> str:
 def _only(names: Sequence[str]) -> str:
     known = list(dict.fromkeys(name for name in names if not is_null(name)))
     return known[0] if len(known) == 1 else ""
+
+
+def without_side(label: str) -> str:
+    """The name without left and right.
+
+    >>> without_side("hippocampus_left"), without_side("left ALM"), without_side("leftover")
+    ('hippocampus', 'ALM', 'leftover')
+    """
+    return LATERAL.sub("", label).strip() or label
+
+
+def without_layer(label: str) -> str:
+    """The cortical area without its layer.
+
+    >>> without_layer("VISp2/3"), without_layer("CA1"), without_layer("Primary visual area layer 5")
+    ('VISp', 'CA1', 'Primary visual area')
+    """
+    label = LAYER_NAME.sub("", label)
+    found = LAYER.match(label)
+    if found is None:
+        return label
+    area = found["area"]
+    return area if area in LAYERED or any(c.islower() for c in area) else label
+
+
+def merge(label: str) -> str:
+    """Level `merged`: left and right together, and all layers of an area."""
+    return label if is_null(label) else without_layer(without_side(label))

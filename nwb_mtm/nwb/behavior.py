@@ -44,7 +44,8 @@ def survey(
 ) -> Survey:
     """Look at a series; with `load`, hand its values over too."""
     if candidate.reason:
-        return Survey(candidate, _quiet_clock(candidate, span), False, candidate.reason)
+        missing = _missing_share(candidate) if local or deep else None
+        return Survey(candidate, read_clock(candidate.group, candidate.samples, span), False, candidate.reason, missing)
     clock = read_clock(candidate.group, candidate.samples, span)
     if clock.problem:
         return Survey(candidate, clock, False, clock.problem)
@@ -61,9 +62,12 @@ def survey(
     return Survey(candidate, clock, True, note, nan_fraction, series)
 
 
-def _quiet_clock(candidate: Candidate, span: tuple[float, float]) -> Clock:
-    """The clock of a series that is not used anyway: whatever can be told."""
-    return read_clock(candidate.group, candidate.samples, span)
+def _missing_share(candidate: Candidate) -> float | None:
+    """The share of NaN in a series that is not used, where it is small enough to look."""
+    data = find_array(candidate.group, "data")
+    if data is None or data.dtype.kind not in "fiub" or not 0 < candidate.samples <= EXACT or len(candidate.shape) > 2:
+        return None
+    return float(np.isnan(data.read().astype(np.float64)).mean())
 
 
 def _raw_values(candidate: Candidate, *, whole: bool) -> Float[ndarray, "sample dim"]:

@@ -77,7 +77,7 @@ class Table:
         values = self.flat(name)
         return None if values is None or values.dtype.kind != "U" else tuple(values.tolist())
 
-    def offsets(self, name: str) -> Int[ndarray, " rows+1"]:
+    def offsets(self, name: str) -> Int[ndarray, " edge"]:
         """Where every row of a ragged column begins and ends; refused when the index cannot be true."""
         index = self.members[f"{name}_index"].read().reshape(-1)
         ends = index.astype(np.int64)  # unsigned bytes would wrap in a difference

@@ -51,11 +51,11 @@ class Links:
         ids = self.electrodes.ids
         return {i: row for row, i in enumerate(ids)} if len(set(ids)) == len(ids) else {}
 
-    def _ragged(self, name: str) -> tuple[Int[ndarray, " value"], Int[ndarray, " units+1"]]:
+    def _ragged(self, name: str) -> tuple[Int[ndarray, " value"], Int[ndarray, " edge"]]:
         return self.table.members[name].read().reshape(-1).astype(np.int64), self.table.offsets(name)
 
     @cached_property
-    def lists(self) -> tuple[Int[ndarray, " value"], Int[ndarray, " units+1"]]:
+    def lists(self) -> tuple[Int[ndarray, " value"], Int[ndarray, " edge"]]:
         """The electrodes of every unit, by row; a column without an index holds one for each unit."""
         table, none = self.table, (np.zeros(0, np.int64), np.zeros(self.table.count + 1, np.int64))
         array = table.members.get("electrodes")
@@ -212,7 +212,7 @@ def _whole(values: ndarray | None) -> Rows | None:
     return {unit: int(v) for unit, v in enumerate(values.tolist()) if v == v and v >= 0 and float(v).is_integer()}
 
 
-def _first_of(values: Int[ndarray, " value"], offsets: Int[ndarray, " units+1"]) -> Rows:
+def _first_of(values: Int[ndarray, " value"], offsets: Int[ndarray, " edge"]) -> Rows:
     return {unit: int(values[offsets[unit]]) for unit in np.flatnonzero(np.diff(offsets)).tolist()}
 
 

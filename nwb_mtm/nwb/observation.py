@@ -34,7 +34,7 @@ def read_observed(root: Group, table: Table, span: tuple[float, float]) -> Obser
     return Observed(tuple(sets), index)
 
 
-def _pieces(table: Table) -> tuple[Float[ndarray, "interval 2"], Int[ndarray, " units+1"]]:
+def _pieces(table: Table) -> tuple[Float[ndarray, "interval 2"], Int[ndarray, " edge"]]:
     values = table.members["obs_intervals"].read().astype(np.float64)
     if table.is_ragged("obs_intervals"):
         return values.reshape(-1, 2), table.offsets("obs_intervals")

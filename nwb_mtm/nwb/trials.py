@@ -1,6 +1,6 @@
 """Tables of intervals: all of them by path, and the trials cleaned, with what was dropped and why."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -30,11 +30,16 @@ def interval_tables(root: Group) -> dict[str, Table]:
     return out
 
 
-def find_trials(tables: dict[str, Table], name: str | None) -> str | None:
+def find_trials(tables: Mapping[str, Table], name: str | None) -> str | None:
     """The path of the trials: the table that was named, or `/intervals/trials`; never another one silently."""
     if name is None:
         return TRIALS if TRIALS in tables else None
-    matching = [p for p in tables if p == name or p.strip("/") == name.strip("/")]
+    return find_interval_path(tables, name)
+
+
+def find_interval_path(tables: Collection[str], name: str) -> str:
+    """The one table of intervals with this path or this name."""
+    matching = [p for p in tables if p.strip("/") == name.strip("/")]
     matching = matching or [p for p in tables if p.rpartition("/")[2] == name]
     if len(matching) == 1:
         return matching[0]
@@ -56,6 +61,13 @@ def read_intervals(table: Table, span: tuple[float, float] | None) -> Intervals:
     columns = {name: values[rows] for name, values in _flat_columns(table)}
     events = tuple(name for name, v in columns.items() if is_event(name, v, start[rows], stop[rows]))
     return Intervals(start[rows], stop[rows], columns, rows=rows, path=table.path, events=events, dropped=dropped)
+
+
+def raw_range(table: Table) -> tuple[float, float] | None:
+    """The first start and the last stop, as stored."""
+    start, stop = _seconds(table, "start_time"), _seconds(table, "stop_time")
+    known = np.isfinite(start) & np.isfinite(stop)
+    return (float(start[known].min()), float(stop[known].max())) if known.any() else None
 
 
 def _seconds(table: Table, name: str) -> Float[ndarray, " row"]:

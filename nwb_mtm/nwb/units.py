@@ -99,7 +99,7 @@ def read_spikes(table: Table, warnings: Warnings) -> Spikes:
     return spikes
 
 
-def _train_offsets(table: Table) -> Int[ndarray, " units+1"]:
+def _train_offsets(table: Table) -> Int[ndarray, " edge"]:
     if table.is_ragged("spike_times"):
         return table.offsets("spike_times")
     shape = table.members["spike_times"].shape
@@ -116,7 +116,7 @@ def _train_offsets(table: Table) -> Int[ndarray, " units+1"]:
     )
 
 
-def _cleaned(times: ndarray, offsets: Int[ndarray, " units+1"], warnings: Warnings) -> Spikes:
+def _cleaned(times: ndarray, offsets: Int[ndarray, " edge"], warnings: Warnings) -> Spikes:
     """Sort trains in place where needed; copy only when a value must go."""
     if missing := _count_missing(times):
         times, offsets = _compact(times, offsets)
@@ -143,7 +143,7 @@ def _count_missing(times: ndarray) -> int:
     return sum(int(np.count_nonzero(~np.isfinite(times[i : i + step]))) for i in range(0, len(times), step))
 
 
-def _compact(times: ndarray, offsets: Int[ndarray, " units+1"]) -> tuple[ndarray, Int[ndarray, " units+1"]]:
+def _compact(times: ndarray, offsets: Int[ndarray, " edge"]) -> tuple[ndarray, Int[ndarray, " edge"]]:
     """Without what is not finite, the borders between units moved accordingly."""
     finite = np.isfinite(times)
     before = np.concatenate([[0], np.cumsum(finite)])
