@@ -67,6 +67,7 @@ class Left:
 
     name: str
     why: str
+    place: Path | Asset | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Resolution:
     items: tuple[SourceItem, ...]
     left: tuple[Left, ...] = ()
     notes: tuple[str, ...] = ()
+    what: str = ""
 
 
 def resolve(sources: Sequence[str], options: SourceOptions | None = None) -> tuple[SourceItem, ...]:
@@ -84,16 +86,29 @@ def resolve(sources: Sequence[str], options: SourceOptions | None = None) -> tup
 
 
 def resolve_all(sources: Sequence[str], options: SourceOptions | None = None) -> Resolution:
-    """Every file behind the sources, with what was left out and why."""
+    """Every file behind the sources, with what was left out and why; a source without any is an error."""
+    return _joined([_needed(part) for part in _parts(sources, options)], options)
+
+
+def look(sources: Sequence[str], options: SourceOptions | None = None) -> Resolution:
+    """As `resolve_all`, also when nothing is left of a source."""
+    return _joined(_parts(sources, options), options)
+
+
+def _parts(sources: Sequence[str], options: SourceOptions | None) -> list[Resolution]:
     chosen = options or SourceOptions()
     catalog = Catalog(chosen.store(), offline=chosen.without_network)
-    parts = [_resolve_one(text, chosen, catalog) for text in sources]
+    return [_resolve_one(text, chosen, catalog) for text in sources]
+
+
+def _joined(parts: Sequence[Resolution], options: SourceOptions | None) -> Resolution:
+    limit = (options or SourceOptions()).max_sessions
     found: dict[Path | Asset, SourceItem] = {}
     for item in (item for part in parts for item in part.items):
         found.setdefault(item.place, item)
-    items, beyond = spread(tuple(found.values()), chosen.max_sessions)
+    items, beyond = spread(tuple(found.values()), limit)
     left = [one for part in parts for one in part.left]
-    left += [Left(item.name, f"more than --max-sessions {chosen.max_sessions}") for item in beyond]
+    left += [Left(item.name, f"more than --max-sessions {limit}", item.place) for item in beyond]
     return Resolution(items, tuple(left), tuple(note for part in parts for note in part.notes))
 
 
@@ -132,13 +147,9 @@ def _from_list(path: Path, options: SourceOptions, catalog: Catalog) -> Resoluti
     parts: list[Resolution] = []
     for entry in read_manifest(path):
         narrowed = replace(options, instance=entry.instance or options.instance)
-        part = _resolve_one(entry.source, narrowed, catalog)
+        part = _needed(_resolve_one(entry.source, narrowed, catalog))
         parts.append(replace(part, items=tuple(replace(i, settings=entry.settings) for i in part.items)))
-    return Resolution(
-        tuple(item for part in parts for item in part.items),
-        tuple(one for part in parts for one in part.left),
-        tuple(note for part in parts for note in part.notes),
-    )
+    return replace(_joined(parts, replace(options, max_sessions=None)), what=path.name)
 
 
 def _from_folder(paths: Iterable[Path], options: SourceOptions) -> Resolution:
@@ -161,18 +172,22 @@ def _from_dandiset(address: DandisetAddress, options: SourceOptions, catalog: Ca
 
 
 def _sorted_out(reasons: Sequence[tuple[SourceItem, str | None]], what: str) -> Resolution:
-    """Those without a reason against them; an error when every one has one."""
-    left = tuple(Left(item.name, why) for item, why in reasons if why is not None)
-    kept = tuple(item for item, why in reasons if why is None)
-    if not kept:
-        counted = {why: sum(one.why == why for one in left) for why in dict.fromkeys(o.why for o in left)}
-        told = "; ".join(f"{count} x {why}" for why, count in counted.items())
-        only_units = all(why.startswith(NO_UNITS) for why in counted)
-        raise SourceError(
-            f"None of the {len(left)} NWB files of {what} can be used: {told}.",
-            kind="no_units_table" if only_units else "no_sessions",
-        )
-    return Resolution(kept, left)
+    """Those without a reason against them, and the others."""
+    left = tuple(Left(item.name, why, item.place) for item, why in reasons if why is not None)
+    return Resolution(tuple(item for item, why in reasons if why is None), left, what=what)
+
+
+def _needed(part: Resolution) -> Resolution:
+    """The same, unless nothing can be used."""
+    if part.items or not part.left:
+        return part
+    counted = {why: sum(one.why == why for one in part.left) for why in dict.fromkeys(o.why for o in part.left)}
+    told = "; ".join(f"{count} x {why}" for why, count in counted.items())
+    only_units = all(why.startswith(NO_UNITS) for why in counted)
+    raise SourceError(
+        f"None of the {len(part.left)} NWB files of {part.what} can be used: {told}.",
+        kind="no_units_table" if only_units else "no_sessions",
+    )
 
 
 NO_UNITS = "no units are listed"

@@ -1,7 +1,7 @@
 """Sources become recordings: local files as they are, remote ones through the cache, several at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from nwb_mtm.archive.addresses import LocalAddress, parse
 from nwb_mtm.archive.assets import Asset
 from nwb_mtm.errors import NwbMtmError, SourceError
 from nwb_mtm.nwb import reader
-from nwb_mtm.nwb.reader import ReadOptions
+from nwb_mtm.nwb.options import ReadOptions
 from nwb_mtm.recording import Recording
 from nwb_mtm.resolution import Left, Resolution, SourceItem, SourceOptions, resolve, resolve_all, spread
 from nwb_mtm.store import Key
@@ -40,6 +40,7 @@ class Progress:
     bytes: int
     done: int
     total: int
+    finished: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,51 @@ class Outcome:
     bytes: int = 0
 
 
-def read(source: Any, selection: ReadOptions | None = None) -> Recording:
+def read(
+    source: Any,
+    selection: ReadOptions | None = None,
+    *,
+    options: SourceOptions | None = None,
+    units_path: str | None = None,
+    quality: str | None = None,
+    min_rate: float | None = None,
+    regions: str | tuple[str, ...] | None = None,
+    regions_from: str | Path | None = None,
+    region_level: str | None = None,
+    trials: str | None = None,
+    trials_table: str | None = None,
+    within: str | None = None,
+    behaviors: str | tuple[str, ...] | None = None,
+) -> Recording:
     """Read a path, URL, dandiset asset, file-like object, open h5py or zarr group, or NWBFile.
 
-    What lies in an archive is named as `DANDI:000409/0.230101.1234/sub-1/sub-1.nwb`.
+    An asset of a dandiset is named as `DANDI:000409/0.230101.1234/sub-1/sub-1.nwb`.
     """
+    asked = {
+        "units_path": units_path,
+        "quality": quality,
+        "min_rate": min_rate,
+        "regions": (regions,) if isinstance(regions, str) else regions,
+        "regions_from": regions_from,
+        "region_level": region_level,
+        "trials": trials,
+        "trials_table": trials_table,
+        "within": within,
+        "behaviors": behaviors,
+    }
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    wanted = replace(selection or ReadOptions(), **given)
     if not isinstance(source, str) or isinstance(parse(source), LocalAddress):
-        return reader.read(source, selection)
-    items = resolve([source])
+        return reader.read(source, wanted)
+    return _read_remote(source, wanted, options)
+
+
+def _read_remote(source: str, selection: ReadOptions, options: SourceOptions | None) -> Recording:
+    items = resolve([source], options)
     if len(items) > 1:
         text = f"{source} holds {len(items)} recordings; name one, such as {items[0].name}, or use fit."
         raise SourceError(text, kind="bad_address")
-    _, result = next(read_all(items, selection=selection, strict=True))
+    _, result = next(read_all(items, selection=selection, options=options, strict=True))
     assert isinstance(result, Recording)
     return result
 
@@ -158,7 +192,7 @@ class _Queue:
         item = items[event.task]
         if isinstance(event, Done) and isinstance(item.place, Asset):
             self._done[self._keys[item.place]] = event
-        return Progress(item, event.bytes, len(self._done), self._total)
+        return Progress(item, event.bytes, len(self._done), self._total, isinstance(event, Done))
 
     def _absent(self, place: Asset) -> bool:
         return self._keys[place] not in self._kept

@@ -14,7 +14,8 @@ from nwb_mtm.archive.assets import Asset
 from nwb_mtm.archive.remote import open_remote
 from nwb_mtm.archive.transfer import Patience
 from nwb_mtm.errors import SourceError
-from nwb_mtm.nwb.reader import ReadOptions, read
+from nwb_mtm.nwb.options import ReadOptions
+from nwb_mtm.nwb.reader import read
 from nwb_mtm.recording import Recording
 from nwb_mtm.store import Key, Store
 

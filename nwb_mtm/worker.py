@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from nwb_mtm.catalog import asset_from
 from nwb_mtm.errors import NwbMtmError
-from nwb_mtm.nwb.reader import ReadOptions
+from nwb_mtm.nwb.options import ReadOptions
 from nwb_mtm.store import Store
 from nwb_mtm.streaming import stream
 

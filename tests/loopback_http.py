@@ -192,9 +192,7 @@ class Handler(BaseHTTPRequestHandler):
         signature = self._query.get("X-Amz-Signature")
         if blob is None:
             self._send(404, b"NoSuchKey")
-        elif (signature and not self.server.archive.signatures.get(signature)) or (
-            blob.embargoed and not signature
-        ):
+        elif (signature and not self.server.archive.signatures.get(signature)) or (blob.embargoed and not signature):
             self._send(403, b"AccessDenied")
         elif signature and self.command == "HEAD":
             self._send(403, b"SignatureDoesNotMatch")
@@ -242,11 +240,11 @@ class Handler(BaseHTTPRequestHandler):
         sent = body if self._fault.cut is None else body[: self._fault.cut]
         if self.command == "HEAD":
             sent = b""
-        try:
-            self.wfile.write(sent)
-            self.wfile.flush()
-        finally:
-            self._note(status, len(sent))
+        # noted before the last byte leaves, so that whoever has all of it finds it in the log
+        self.wfile.write(sent[:-1])
+        self._note(status, len(sent))
+        self.wfile.write(sent[-1:])
+        self.wfile.flush()
         if self._fault.cut is not None:
             self.close_connection = True
 

@@ -17,6 +17,7 @@ from nwb_mtm.sources import (
     SourceItem,
     SourceOptions,
     follow,
+    read,
     read_all,
     resolve,
     resolve_all,
@@ -296,3 +297,13 @@ def test_an_embargoed_dandiset_is_read_with_the_key_from_the_environment(
     kept = b"".join(p.read_bytes() for p in options.store().folder.rglob("*") if p.is_file())
     assert archive.key.encode() not in kept
     assert b"Signature" not in kept
+
+
+def test_one_asset_is_read_by_its_address(archive: LoopbackArchive, options: SourceOptions) -> None:
+    assert read("DANDI:000409/sub-b/sub-b_ses-1.nwb", options=options).key == "b/1"
+    with pytest.raises(SourceError, match="holds 2 recordings"):
+        read("DANDI:000409/sub-a/", options=options)
+
+
+def test_a_local_file_is_read_by_its_path(sessions: dict[str, Path]) -> None:
+    assert read(str(sessions["sub-b/sub-b_ses-1.nwb"]), quality="none").key == "b/1"

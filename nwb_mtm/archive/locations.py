@@ -10,8 +10,6 @@ from nwb_mtm.archive.keys import find_key, variable_for
 from nwb_mtm.archive.transfer import TRANSIENT, FixedLocation, Location, Patience, retry_after
 from nwb_mtm.errors import SourceError
 
-RENEWALS = 5
-
 
 @dataclass
 class AssetLocation:
@@ -24,7 +22,6 @@ class AssetLocation:
     key: str | None = field(repr=False)
     patience: Patience
     _signed: str | None = field(default=None, repr=False)
-    _renewals: int = 0
 
     def url(self) -> str:
         """The plain address, or the last signed one."""
@@ -33,10 +30,7 @@ class AssetLocation:
         return self._signed or str(self.plain)
 
     def renew(self) -> bool:
-        """Ask the archive for a signed address; only so often for one file."""
-        self._renewals += 1
-        if self._renewals > RENEWALS:
-            return False
+        """Ask the archive for a signed address."""
         self._signed = self._sign()
         return True
 

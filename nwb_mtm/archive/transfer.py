@@ -76,6 +76,7 @@ class Setback:
 
     message: str
     wait: float | None = None
+    at_once: bool = False
 
 
 def new_session(connections: int = CONNECTIONS) -> requests.Session:
@@ -108,6 +109,7 @@ class RangeFetcher:
         self._patience = patience or Patience()
         self._session = session or new_session()
         self._lock = threading.Lock()
+        self._unproven = False
 
     def fetch(self, start: int, stop: int) -> bytes:
         """The bytes from `start` up to `stop` (or the end of the file, when it is not known yet)."""
@@ -117,7 +119,7 @@ class RangeFetcher:
             if isinstance(outcome, bytes):
                 return outcome
             setback = outcome
-            if attempt + 1 < self._patience.attempts:
+            if attempt + 1 < self._patience.attempts and not setback.at_once:
                 self._patience.wait(attempt, setback.wait)
         raise SourceError(
             f"{self.location.name} could not be read: {setback.message}, {self._patience.attempts} times.",
@@ -153,7 +155,7 @@ class RangeFetcher:
         if status in TRANSIENT:
             return Setback(f"the server answered {status}", retry_after(response))
         if status in (401, 403, 404) and self._renewed(used):
-            return Setback(f"the address was refused ({status})", 0.0)
+            return Setback(f"the address was refused ({status})", at_once=True)
         if status == 416 and self.size is None:
             raise SourceError(f"{name} has no bytes.", kind="empty_file")
         if status in (412, 416):
@@ -166,8 +168,14 @@ class RangeFetcher:
         raise SourceError(f"{name} cannot be read: the server answered {status}.", kind=kind)
 
     def _renewed(self, used: str) -> bool:
+        """There is another address to try: a new one is asked for only when the last one has worked."""
         with self._lock:
-            return self.location.url() != used or self.location.renew()
+            if self.location.url() != used:
+                return True
+            if self._unproven:
+                return False
+            self._unproven = self.location.renew()
+            return self._unproven
 
     def _body(self, response: requests.Response, start: int, stop: int) -> bytes | Setback:
         first, last, total = _content_range(response, self.location.name)
@@ -178,6 +186,7 @@ class RangeFetcher:
         body = response.content
         with self._lock:
             self.bytes += len(body)
+            self._unproven = False
         if len(body) != expected:
             return Setback(f"{len(body)} of {expected} bytes came")
         return body
