@@ -1,12 +1,15 @@
-"""Run a page of the documentation: its Python blocks in one namespace, its `nwb-mtm` lines one after the other.
+"""Run a page of the documentation, or an example. Of a page: its Python blocks in one namespace, its `nwb-mtm` lines one after the other.
 
     python documented.py PAGE
+    python documented.py EXAMPLE [ARGUMENT...]
 
 Sizes are made small first, so that a fit takes seconds; everything else is as typed.
 """
 
 import glob
+import json
 import re
+import runpy
 import shlex
 import sys
 from collections.abc import Iterator
@@ -97,8 +100,22 @@ def run(page: Path) -> None:
                 group.main(typed(line), prog_name="nwb-mtm", standalone_mode=False)
 
 
+def run_example(path: Path) -> None:
+    """Run a script with the arguments that follow it, or the code cells of a notebook."""
+    small()
+    if path.suffix == ".py":
+        sys.argv = sys.argv[1:]
+        runpy.run_path(str(path), run_name="__main__")
+        return
+    names: dict[str, object] = {"__name__": "__main__"}
+    for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):
+        if cell["cell_type"] == "code":
+            exec(compile("".join(cell["source"]), f"{path.name}:{number}", "exec"), names)  # noqa: S102
+
+
 if __name__ == "__main__":
     import warnings
 
     warnings.simplefilter("error", category=UserWarning)
-    run(Path(sys.argv[1]))
+    target = Path(sys.argv[1])
+    run(target) if target.suffix == ".md" else run_example(target)
