@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from nwb_mtm.nwb.annotations import Annotation, WindowTable
 from nwb_mtm.prediction import Prediction
 from nwb_mtm.recording import Recording, Units
 
-Predict = Callable[[Int[ndarray, " row"]], Float[ndarray, "row bin unit"]]  # rates in Hz for rows of the table
+Predict = Callable[[Int[ndarray, " row"]], Sequence[Float[ndarray, "bin unit"]]]  # Hz, for rows of the table
 CHUNK = 16  # windows predicted at a time
 STRIPE = 8192  # bins masked at a time
 PACKAGES = ("nwb-mtm", "numpy", "torch", "pynwb", "hdmf")

@@ -15,7 +15,7 @@ import numpy as np
 from hdmf.backends.errors import UnsupportedOperation
 from hdmf.build import BuildError, ConstructError
 from numpy import ndarray
-from pynwb import NWBHDF5IO, NWBFile, validate
+from pynwb import NWBHDF5IO, validate
 
 from nwb_mtm.errors import RunError
 from nwb_mtm.nwb import annotations as names

@@ -1,0 +1,539 @@
+"""Annotated files: what is written, what is left alone, and whether the claims hold."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pynwb
+import pytest
+
+from nwb_mtm import synthetic
+from nwb_mtm.annotation import annotate, check, read_predictions
+from nwb_mtm.annotation.blending import Grid, blend
+from nwb_mtm.annotation.naming import plain_command
+from nwb_mtm.binning import bin_spikes
+from nwb_mtm.errors import ConfigError, NwbMtmError, RecordingError, RunError
+from nwb_mtm.nwb import annotations as names
+from nwb_mtm.nwb.reader import read
+from nwb_mtm.prediction import Prediction
+from nwb_mtm.recording import Recording
+from nwb_mtm.windows import Windows
+
+OURS = {name for group in names.NAMES.values() for name in group}
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    session = next(synthetic.simulate(sessions=1, units=24, trials=40))
+    (path,) = synthetic.write_dandiset(tmp_path_factory.mktemp("simulated"), [session])
+    return path
+
+
+@pytest.fixture
+def source(simulated: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(simulated, tmp_path / simulated.name))
+
+
+def stand_in(recording: Recording, *, seed: int = 0) -> Prediction:
+    """Smoothed spikes instead of a model: good rates, and no claim that they were predicted."""
+    from scipy.ndimage import gaussian_filter1d
+
+    if recording.trials is not None and len(recording.trials) > 10:
+        windows = Windows.around(recording, recording.trials.start + 0.6).with_split("random", seed=seed)
+    else:
+        windows = Windows.tile(recording, 2.0, step=1.5).with_split("blocks", seed=seed)
+    rates = gaussian_filter1d(windows.counts.astype(np.float32), 3.0, axis=1) / windows.bin_size + 0.2
+    seen = np.repeat((windows.part != 2)[:, None], windows.bins, axis=1)
+    return Prediction(windows.session, windows.units, windows.start, windows.bin_size, rates, "neuron", seen, reach=2.0)
+
+
+@pytest.fixture(scope="module")
+def prediction(simulated: Path) -> Prediction:
+    return stand_in(read(simulated))
+
+
+@pytest.fixture(scope="module")
+def whole(simulated: Path, prediction: Prediction, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("annotated") / "whole.nwb"
+    return annotate(simulated, prediction, include_trained=True, out=out).path
+
+
+@pytest.fixture
+def annotated(whole: Path, tmp_path: Path) -> Path:
+    """A fresh copy of an annotated file."""
+    return Path(shutil.copy(whole, tmp_path / "annotated.nwb"))
+
+
+def hashes(path: Path) -> dict[str, str]:
+    """A hash of every dataset that is not ours."""
+    found: dict[str, str] = {}
+
+    def visit(name: str, node: Any) -> None:
+        if isinstance(node, h5py.Dataset) and not set(name.split("/")) & OURS:
+            content = node[()]
+            raw = content.tobytes() if isinstance(content, np.ndarray) and content.dtype != object else repr(content)
+            found[name] = hashlib.sha256(raw if isinstance(raw, bytes) else raw.encode()).hexdigest()
+
+    with h5py.File(path, "r") as file:
+        file.visititems(visit)
+    return found
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# blending
+
+
+def test_overlapping_windows_agree_on_what_they_agree_on() -> None:
+    grid = Grid(0.0, 0.1, 30)
+    level = np.full((20, 2), 5.0)
+    series = blend(grid, [(0.0, level), (1.0, level)], 2)
+    assert np.allclose(series, 5.0)
+
+
+def test_time_without_windows_is_nan() -> None:
+    series = blend(Grid(0.0, 0.1, 30), [(1.0, np.ones((10, 1)))], 1)
+    assert np.isnan(series[:10]).all()
+    assert np.isfinite(series[10:20]).all()
+    assert np.isnan(series[20:]).all()
+
+
+def test_a_window_between_bins_is_shared_out() -> None:
+    series = blend(Grid(0.0, 0.1, 4), [(0.05, np.array([[2.0], [2.0]]))], 1)
+    assert np.allclose(series[:3], 2.0)
+    assert np.isnan(series[3])
+
+
+def test_a_bin_nobody_predicted_has_no_weight() -> None:
+    late = np.array([[np.nan], [np.nan], [7.0]])
+    series = blend(Grid(0.0, 0.1, 3), [(0.0, late)], 1)
+    assert np.isnan(series[:2]).all()
+    assert series[2] == 7.0
+
+
+# what is written
+
+
+def test_the_copy_is_valid_and_the_rest_is_untouched(source: Path, prediction: Prediction) -> None:
+    before = digest(source)
+    done = annotate(source, prediction)
+    assert done.path.name == "sub-sim01_ses-a_desc-mtm_ecephys.nwb"
+    assert digest(source) == before
+    assert {name: value for name, value in hashes(done.path).items() if name in hashes(source)} == hashes(source)
+    with pynwb.NWBHDF5IO(str(done.path), "r") as io:
+        assert pynwb.validate(io=io) == []
+
+
+def test_what_is_read_back_is_what_was_written(annotated: Path, prediction: Prediction) -> None:
+    read_back = read_predictions(annotated)
+    with h5py.File(annotated, "r") as file:
+        unseen = file["processing/ecephys/ReconstructedRates/data"][:]
+        trained = file["processing/ecephys/ReconstructedRatesTrained/data"][:]
+    stored = np.where(read_back.seen[0][:, None], trained, unseen)
+    assert read_back.rates[0].tobytes() == stored.tobytes()
+    assert read_back.units.keys == prediction.units.keys
+    assert read_back.session == prediction.session
+    first = int(round((prediction.start[0] - read_back.start[0]) / 0.02))
+    assert np.allclose(read_back.rates[0, first + 40], prediction.rates[0, 40], equal_nan=True, rtol=1e-5)
+
+
+def test_trained_time_is_nan(source: Path, prediction: Prediction) -> None:
+    done = annotate(source, prediction)
+    read_back = read_predictions(done.path)
+    centers = read_back.centers[0]
+    for start, seen in zip(prediction.start, prediction.seen[:, 0]):
+        inside = (centers > start + 0.02) & (centers < start + 1.98)
+        filled = np.isfinite(read_back.rates[0, inside]).all()
+        assert filled != seen
+    assert 0 < done.share < 0.25
+    assert not read_back.seen.any()
+
+
+def test_trained_time_is_a_series_of_its_own(annotated: Path, prediction: Prediction) -> None:
+    with h5py.File(annotated, "r") as file:
+        group = file["processing/ecephys"]
+        unseen = np.isfinite(group["ReconstructedRates/data"][:]).any(axis=1)
+        trained = np.isfinite(group["ReconstructedRatesTrained/data"][:]).any(axis=1)
+    assert unseen.any()
+    assert trained.any()
+    assert not (unseen & trained).any()
+
+
+def test_unobserved_time_is_nan(source: Path, prediction: Prediction) -> None:
+    from nwb_mtm.recording import Observed
+
+    recording = read(source)
+    at = float(prediction.start[~prediction.seen[:, 0]][0])
+    low, high = recording.span
+    gap = np.array([[low, at + 0.5], [at + 1.0, high]])
+    units = len(recording.units)
+    index = np.array([1] + [0] * (units - 1))
+    watched = replace(recording, observed=Observed((np.array([[low, high]]), gap), index))
+    done = annotate(watched, prediction, out=source.parent / "side.nwb")
+    read_back = read_predictions(done.path)
+    inside = (read_back.centers[0] > at + 0.52) & (read_back.centers[0] < at + 0.98)
+    assert np.isnan(read_back.rates[0, inside, 0]).all()
+    assert np.isfinite(read_back.rates[0, inside, 1]).all()
+
+
+def test_every_series_begins_with_what_it_is_not_for(source: Path, prediction: Prediction) -> None:
+    causal = replace(prediction, causal=True)
+    for given, first in ((prediction, "Acausal (each value uses spikes up to 2 s later)"), (causal, "Causal")):
+        done = annotate(source, given, existing="overwrite")
+        with h5py.File(done.path, "r") as file:
+            text = str(file["processing/ecephys/ReconstructedRates"].attrs["description"])
+        assert text.startswith(first)
+        assert "connectivity" in text.split(".")[0]
+
+
+def test_inspector_finds_nothing_new(source: Path, prediction: Prediction) -> None:
+    from nwbinspector import inspect_nwbfile, load_config
+
+    def messages(path: Path) -> set[tuple[str, str]]:
+        found = inspect_nwbfile(nwbfile_path=str(path), config=load_config("dandi"))
+        return {(m.check_function_name, m.location or "") for m in found if m is not None}
+
+    copy = annotate(source, prediction).path
+    side = annotate(source, prediction, mode="sidecar", out=source.parent / "side.nwb").path
+    assert messages(copy) <= messages(source)
+    assert messages(side) <= messages(source)
+
+
+def test_pynapple_opens_the_rates(annotated: Path, prediction: Prediction) -> None:
+    nap = pytest.importorskip("pynapple", reason="needs the pandas extra")
+    opened = nap.NWBFile(str(annotated))
+    frame = opened["ReconstructedRates"]
+    assert isinstance(frame, nap.TsdFrame)
+    assert frame.shape[1] == len(prediction.units)
+    spikes = opened["units"]
+    assert np.array_equal(spikes[0].t, read(annotated).spikes[0])
+    read_back = read_predictions(annotated)
+    unseen = ~read_back.seen[0]
+    assert np.allclose(read_back.to_pynapple().d[unseen], frame.d[unseen], equal_nan=True)
+
+
+def test_no_folder_or_person_is_in_the_file(simulated: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home-of-marked-person"
+    home.mkdir()
+    path = Path(shutil.copy(simulated, home / simulated.name))
+    command = plain_command(["nwb-mtm", "annotate", str(home / "run"), str(path), "-o", str(home)])
+    done = annotate(path, stand_in(read(path)), command=command, mode="sidecar")
+    assert b"marked-person" in command.encode() or b"marked-person" not in done.path.read_bytes()
+    content = done.path.read_bytes()
+    for word in (str(tmp_path).encode(), os.uname().nodename.encode(), b"/root/"):
+        assert word not in content
+
+
+def test_rows_not_ids_name_the_units(tmp_path: Path) -> None:
+    session = next(synthetic.simulate(sessions=1, units=20, trials=20)).recording
+    same = replace(session.units, ids=(0,) * 20, keys=tuple(f"row:{i}" for i in range(20)))
+    (path,) = [replace(session, units=same).to_nwb(tmp_path / "same.nwb")]
+    done = annotate(path, stand_in(read(path)))
+    with h5py.File(done.path, "r") as file:
+        assert file["processing/ecephys/ReconstructedUnits/unit"][:].tolist() == list(range(20))
+    assert check(done.path).passed
+
+
+def test_a_far_clock_stays_exact(tmp_path: Path) -> None:
+    recording = next(synthetic.simulate(sessions=1, units=20, trials=20)).recording
+    far = shifted(recording, 1.5e9)
+    path = far.to_nwb(tmp_path / "far.nwb")
+    given = stand_in(read(path))
+    done = annotate(path, given)
+    read_back = read_predictions(done.path)
+    place = (given.start - read_back.start[0]) / 0.02
+    assert read_back.start[0] <= given.start.min() + 1e-6
+    assert read_back.start[0] > given.start.min() - 0.021
+    assert np.isfinite(place).all()
+    assert check(done.path).passed
+
+
+def shifted(recording: Recording, by: float) -> Recording:
+    """The same recording on a clock that began long ago."""
+    assert recording.trials is not None
+    spikes = replace(recording.spikes, times=recording.spikes.times + by)
+    events = {n: v + by if n.endswith("_time") else v for n, v in recording.trials.columns.items()}
+    trials = replace(
+        recording.trials, start=recording.trials.start + by, stop=recording.trials.stop + by, columns=events
+    )
+    return replace(
+        recording, spikes=spikes, trials=trials, intervals={trials.path: trials}, behaviors={}, observed=None
+    )
+
+
+def test_a_file_without_trials_is_annotated(tmp_path: Path) -> None:
+    recording = next(synthetic.simulate(sessions=1, units=20, trials=20)).recording
+    path = replace(recording, trials=None, intervals={}, behaviors={}).to_nwb(tmp_path / "bare.nwb")
+    done = annotate(path, stand_in(read(path)))
+    assert check(done.path).passed
+
+
+# scores
+
+
+def test_written_scores_are_those_of_the_written_rates(annotated: Path, prediction: Prediction) -> None:
+    recording, read_back = read(annotated), read_predictions(annotated)
+    counts = bin_spikes(recording.spikes, read_back.start, bins=read_back.rates.shape[1], bin_size=0.02)[0]
+    scored = np.isfinite(read_back.rates[0, :, 0]) & ~read_back.seen[0]
+    x, r = counts[scored].astype(float), read_back.rates[0][scored].astype(float) * 0.02
+    mean = x.mean(axis=0)
+    gained = (x * np.log(r) - r).sum(axis=0) - (x * np.log(np.maximum(mean, 1e-9)) - mean).sum(axis=0)
+    spikes = x.sum(axis=0)
+    fires = spikes > 0
+    stated = read_back.units.columns["bps"]
+    assert np.allclose(stated[fires], (gained / np.maximum(spikes, 1) / np.log(2))[fires], atol=1e-6)
+    assert read_back.units.columns["spikes"].tolist() == spikes.astype(int).tolist()
+
+
+def test_true_claims_hold(annotated: Path, prediction: Prediction) -> None:
+    checked = check(annotated)
+    assert checked.passed
+    assert {"bps", "gain_low", "reliable"} <= {claim.name for claim in checked.claims}
+
+
+@pytest.mark.parametrize("column", ["bps", "gain", "d2", "reliable"])
+def test_a_tampered_score_is_found(annotated: Path, prediction: Prediction, column: str) -> None:
+    with h5py.File(annotated, "r+") as file:
+        stored = file[f"processing/ecephys/ReconstructedUnits/{column}"]
+        stored[3] = not stored[3] if column == "reliable" else stored[3] + 0.01
+    checked = check(annotated)
+    assert [claim.name for claim in checked.claims if not claim.holds] == [column]
+    assert checked.claims[[c.name for c in checked.claims].index(column)].wrong[0][0] == "3"
+
+
+def test_tampered_rates_are_found(annotated: Path, prediction: Prediction) -> None:
+    with h5py.File(annotated, "r+") as file:
+        data = file["processing/ecephys/ReconstructedRates/data"]
+        row = int(np.flatnonzero(np.isfinite(data[:]).any(axis=1))[5])
+        data[row] = data[row] * 3
+    assert not check(annotated).passed
+
+
+def test_rates_smuggled_into_trained_time_are_found(annotated: Path, prediction: Prediction) -> None:
+    with h5py.File(annotated, "r+") as file:
+        data = file["processing/ecephys/ReconstructedRates/data"]
+        row = int(np.flatnonzero(np.isnan(data[:]).all(axis=1))[5])
+        data[row] = 1.0
+    assert not check(annotated).passed
+
+
+def test_check_needs_no_torch(annotated: Path, prediction: Prediction) -> None:
+    script = (
+        "import sys\n"
+        "import nwb_mtm as mtm\n"
+        f"assert mtm.check({str(annotated)!r}).passed\n"
+        f"mtm.read_predictions({str(annotated)!r})\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_rates_close_to_the_truth_correlate_with_it(annotated: Path, simulated: Path, prediction: Prediction) -> None:
+    from nwb_mtm.annotation.truth import correlation_with_truth
+
+    truth = synthetic.read_truth(simulated)
+    assert truth is not None
+    values = correlation_with_truth(annotated, truth.rates, truth.t0)
+    assert len(values) == len(prediction.units)
+    assert np.nanmedian(values) > 0.3
+
+
+# copy, sidecar, in place
+
+
+def test_a_sidecar_is_checked_against_its_source(source: Path, prediction: Prediction) -> None:
+    done = annotate(source, prediction, mode="sidecar")
+    assert done.mode == "sidecar"
+    assert done.path.stat().st_size < source.stat().st_size
+    assert check(done.path, source=source).passed
+    with pytest.raises(RecordingError, match="is a sidecar"):
+        check(done.path)
+
+
+def test_a_source_sorted_again_is_noticed(source: Path, prediction: Prediction) -> None:
+    done = annotate(source, prediction, mode="sidecar")
+    recording = read(source)
+    order = np.arange(len(recording.units))[::-1]
+    turned = replace(recording.select(order), units=replace(recording.units.take(order), rows=np.arange(len(order))))
+    assert not check(done.path, source=turned).passed
+
+
+def test_a_sidecar_carries_the_subject(source: Path, prediction: Prediction) -> None:
+    done = annotate(source, prediction, mode="sidecar")
+    with pynwb.NWBHDF5IO(str(done.path), "r") as io:
+        file = io.read()
+        assert file.subject.subject_id == "sim01"
+        assert file.subject.species == "Mus musculus"
+        assert file.session_id == "a"
+        assert file.units is None
+
+
+def test_in_place_keeps_everything_else(source: Path, prediction: Prediction) -> None:
+    before, mode = hashes(source), source.stat().st_mode
+    done = annotate(source, prediction, mode="in-place")
+    assert done.path == source
+    assert {n: v for n, v in hashes(source).items() if n in before} == before
+    assert source.stat().st_mode == mode
+    assert check(source).passed
+
+
+def test_overwriting_in_place_replaces_only_ours(source: Path, prediction: Prediction) -> None:
+    before = hashes(source)
+    annotate(source, prediction, mode="in-place")
+    with pytest.raises(RunError, match="exists already"):
+        annotate(source, prediction, mode="in-place")
+    again = replace(prediction, rates=prediction.rates * 2)
+    assert annotate(source, again, mode="in-place", existing="skip").skipped
+    annotate(source, again, mode="in-place", existing="overwrite")
+    assert {n: v for n, v in hashes(source).items() if n in before} == before
+    assert set(hashes(source)) - set(before) <= {"processing/ecephys"}
+    middle = int(np.flatnonzero(np.isfinite(read_predictions(source).rates[0, :, 0]))[50])
+    assert np.isfinite(read_predictions(source).rates[0, middle]).all()
+
+
+def test_existing_outputs_are_kept_unless_told(source: Path, prediction: Prediction) -> None:
+    done = annotate(source, prediction)
+    before = digest(done.path)
+    with pytest.raises(RunError) as caught:
+        annotate(source, prediction)
+    assert caught.value.kind == "exists"
+    assert annotate(source, prediction, existing="skip").skipped
+    assert digest(done.path) == before
+    assert not annotate(source, prediction, existing="overwrite").skipped
+
+
+def test_a_file_of_somebody_else_is_never_replaced(source: Path, prediction: Prediction) -> None:
+    other = Path(shutil.copy(source, source.parent / "other.nwb"))
+    before = digest(other)
+    with pytest.raises(RunError, match="not written by nwb-mtm"):
+        annotate(source, prediction, out=other, existing="overwrite")
+    with pytest.raises(RunError, match="the source itself"):
+        annotate(source, prediction, out=source, existing="overwrite")
+    assert digest(other) == before
+
+
+def test_an_object_with_our_name_is_not_taken_for_ours(source: Path, prediction: Prediction) -> None:
+    with pynwb.NWBHDF5IO(str(source), "r+") as io:
+        file = io.read()
+        module = file.create_processing_module("ecephys", "their own")
+        series = pynwb.TimeSeries(name="Latents", data=np.zeros(9), unit="1", rate=1.0, starting_time=0.0)
+        module.add(series)
+        io.write(file)
+    with pytest.raises(RunError, match="did not write"):
+        annotate(source, prediction)
+    assert list(source.parent.glob("*mtm*")) == []
+
+
+def test_an_annotated_file_can_be_annotated_again(source: Path, prediction: Prediction) -> None:
+    first = annotate(source, prediction).path
+    second = annotate(first, prediction, out=source.parent / "again.nwb").path
+    assert hashes(second) == hashes(first)
+    assert check(second).passed
+
+
+def test_a_read_only_source_is_copied(source: Path, prediction: Prediction) -> None:
+    source.chmod(0o444)
+    done = annotate(source, prediction)
+    assert check(done.path).passed
+
+
+def test_a_prediction_of_another_session_is_refused(source: Path, prediction: Prediction) -> None:
+    with pytest.raises(RunError) as caught:
+        annotate(source, replace(prediction, session="other/session"))
+    assert caught.value.kind == "does_not_fit"
+
+
+def test_a_file_without_our_tables_is_said_plainly(source: Path) -> None:
+    for function in (check, read_predictions):
+        with pytest.raises(NwbMtmError) as caught:
+            function(source)
+        assert caught.value.kind == "not_annotated"
+
+
+def test_what_cannot_be_written_is_said_plainly(source: Path, prediction: Prediction) -> None:
+    with pytest.raises(ConfigError, match="'spikes' cannot be written"):
+        annotate(source, prediction, what=("spikes",))
+
+
+# failing and being killed
+
+
+@pytest.mark.parametrize("moment", ["strip", "append_hdf5", "check_valid"])
+def test_a_failed_write_leaves_no_trace(
+    source: Path, prediction: Prediction, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before, files = digest(source), sorted(source.parent.iterdir())
+    monkeypatch.setattr(f"nwb_mtm.nwb.writer_targets.{moment}", fail)
+    for mode in ("copy", "in-place"):
+        with pytest.raises(RunError, match="No space left"):
+            annotate(source, prediction, mode=mode)
+    assert digest(source) == before
+    assert sorted(source.parent.iterdir()) == files
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+from nwb_mtm.nwb import writer_targets
+from nwb_mtm.annotation import annotate
+sys.path.insert(0, {tests!r})
+from test_annotation import stand_in
+from nwb_mtm.nwb.reader import read
+def die(*given): os.kill(os.getpid(), signal.SIGKILL)
+if {moment!r} != "now": setattr(writer_targets, {moment!r}, die)
+prediction = stand_in(read({source!r}))
+print("ready", flush=True)
+annotate({source!r}, prediction, mode={mode!r})
+"""
+
+
+def killed(source: Path, mode: str, moment: str) -> "subprocess.Popen[str]":
+    script = KILLED.format(tests=str(Path(__file__).parent), source=str(source), mode=mode, moment=moment)
+    return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize(("mode", "moment"), [("in-place", "append_hdf5"), ("copy", "check_valid")])
+def test_a_killed_write_leaves_the_source_whole(source: Path, prediction: Prediction, mode: str, moment: str) -> None:
+    before = digest(source)
+    with killed(source, mode, moment) as process:
+        assert process.wait() == -signal.SIGKILL
+    assert digest(source) == before
+    done = annotate(source, prediction, mode=mode)
+    assert check(done.path).passed
+    assert not [p for p in source.parent.iterdir() if p.name.startswith(".part")]
+
+
+@pytest.fixture
+def moments() -> Iterator[float]:
+    return iter(np.random.default_rng(0).uniform(0, 2.0, 50))
+
+
+@pytest.mark.slow
+def test_fifty_random_kills_leave_the_source_whole(source: Path, moments: Iterator[float]) -> None:
+    before = digest(source)
+    for delay in moments:
+        with killed(source, "in-place", "now") as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(float(delay))
+            process.kill()
+        if process.returncode == 0:
+            assert check(source).passed
+            return
+        assert digest(source) == before
