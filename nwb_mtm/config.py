@@ -35,7 +35,9 @@ class WindowConfig:
         _positive("windows.bin", self.bin)
         _positive("windows.before + windows.after", self.before + self.after)
         if self.tile < 0:
-            raise ConfigError(f"windows.tile is {self.tile}; it is a width in seconds, or 0 for none.", kind="bad_value")
+            raise ConfigError(
+                f"windows.tile is {self.tile}; it is a width in seconds, or 0 for none.", kind="bad_value"
+            )
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,15 @@ class SchemeConfig:
     region_subset: float = 0.0
     """Show a random set of regions, predict the rest."""
     prompt: bool = True
-    """Tell the network which scheme is on."""
+    """Tell the transformer which scheme is on."""
+    ratio_low: float = 0.0
+    """Smallest share of units that `neuron` and `intra-region` hide (one unit at least)."""
+    ratio_high: float = 0.3
+    """Largest share of units that they hide."""
+    scattered: bool = False
+    """`causal` hides single bins, as published, instead of stretches as long as those scored."""
+    together: bool = True
+    """Every step trains all schemes, instead of one drawn by its weight."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +118,22 @@ class ModelConfig:
 
     preset: str = "default"
     """`default`, or a published member of the family (`nwb-mtm config show --preset NAME`)."""
+    latents: int = -1
+    """Latents of the linear path; -1 lets the number of units and windows decide, 0 leaves it out."""
+    prior: float = 0.01
+    """Variance of the normal prior on a unit's weights in the linear path."""
+    tokens: Literal["bins", "stitched-bins", "patches"] = "stitched-bins"
+    """What the transformer's tokens are."""
+    patch: int = 128
+    """Units in a patch."""
+    positions: Literal["rotary", "learned"] = "rotary"
+    """How tokens know their bin."""
+    session_token: bool = False
+    """Tell the transformer which session it sees."""
     width: int = 64
     """Channels of the transformer."""
-    layers: int = 1
-    """Transformer blocks."""
+    layers: int = 0
+    """Transformer blocks; 0 leaves the linear path alone."""
     heads: int = 4
     """Attention heads."""
     mlp: int = 128
@@ -129,11 +151,19 @@ class TrainConfig:
     steps: int = 0
     """Steps to train; 0 lets the budget decide."""
     batch: int = 16
-    """Windows in a step."""
+    """Windows that share a mask."""
+    masks: int = 2
+    """Masks of every scheme in a step."""
     learning_rate: float = 1e-3
-    """Peak learning rate."""
+    """Peak learning rate of the transformer."""
+    linear_rate: float = 1e-2
+    """Peak learning rate of the linear path."""
     weight_decay: float = 0.01
-    """Decay of weights."""
+    """Decay of the transformer's weights."""
+    warmup: float = 0.05
+    """Share of the steps in which the learning rate rises."""
+    average: float = 0.98
+    """Share of the averaged weights that a step keeps."""
     seed: int = 0
     """Chance of initial weights, batches and masks."""
     device: str = "auto"
@@ -179,7 +209,9 @@ class Config:
         try:
             table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
-            raise SourceError(f"Cannot read the settings {Path(path).name}: {error.strerror}.", kind="not_found") from error
+            raise SourceError(
+                f"Cannot read the settings {Path(path).name}: {error.strerror}.", kind="not_found"
+            ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{Path(path).name} is no valid TOML: {error}.", kind="bad_value") from error
         return cls.from_table(table)

@@ -1,0 +1,18 @@
+"""The training loss."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+LARGEST_LOG_RATE = 3.0
+
+
+def poisson_nll(
+    log_rate: Float[Tensor, "batch bin unit"],
+    counts: Float[Tensor, "batch bin unit"],
+    scored: Bool[Tensor, "batch bin unit"],
+) -> Float[Tensor, ""]:
+    """Mean over scored entries of the Poisson negative log-likelihood, up to a constant, in float32."""
+    rate = log_rate.float()
+    loss = rate.clamp_max(LARGEST_LOG_RATE).exp() - counts.float() * rate
+    return torch.where(scored, loss, 0.0).sum() / scored.sum().clamp_min(1)

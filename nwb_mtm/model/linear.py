@@ -1,0 +1,99 @@
+"""The linear path: units' spikes move a few latents, latents move units' log rates."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from nwb_mtm.batch import Batch
+from nwb_mtm.masks import Mask
+from nwb_mtm.model.dynamics import Dynamics, Estimate
+from nwb_mtm.model.tables import UnitTable, look_up
+
+
+class LinearPath(nn.Module):
+    """A population seen through linear dynamics: hidden entries are left out of the sums, and nothing else changes."""
+
+    rate: Tensor
+
+    def __init__(self, rows: int, latents: int, bins: int) -> None:
+        super().__init__()
+        self.latents = latents
+        self.dynamics = Dynamics(latents, bins)
+        self.decode = UnitTable(rows, latents)
+        self.encode = UnitTable(rows, latents)
+        self.trust = UnitTable(rows, 1)  # log of how much a unit's spikes tell, against a Poisson unit's
+        self.spread = UnitTable(rows, 1)  # how much uncertainty raises the expected rate, about a half
+        self.register_buffer("rate", torch.full((rows, 1), 0.1))
+        nn.init.constant_(self.spread.rows, 0.5)
+
+    def forward(self, batch: Batch, mask: Mask) -> tuple[Float[Tensor, "batch bin unit"], Estimate]:
+        """The change of every log rate, and the latents behind it."""
+        estimate = self.estimate(batch, mask)
+        decode = self.decode(batch.unit)
+        first = _first_rows(estimate.pattern)
+        shared = decode[first]
+        raised = torch.einsum("ptkl,pnk->ptnl", estimate.covariance, shared)
+        raised = (raised * shared[:, None]).sum(-1) * self.spread(batch.unit[first])[..., 0][:, None]
+        return estimate.mean @ decode.mT + raised[estimate.pattern], estimate
+
+    def estimate(self, batch: Batch, mask: Mask) -> Estimate:
+        """The latents, from the seen entries alone."""
+        seen = batch.valid & ~mask.hidden
+        pattern = distinct(seen, batch.session)
+        first = _first_rows(pattern)
+        rate = look_up(self.rate, batch.unit)[..., 0]
+        encode = self.encode(batch.unit)
+        weight = rate * self.trust(batch.unit)[..., 0].exp()
+        precision = _precision(seen[first], encode[first], weight[first])
+        evidence = torch.where(seen, batch.counts - rate[:, None], 0.0) @ encode
+        grouped, place = _group(evidence, pattern)
+        mean, covariance = self.dynamics.estimate(grouped, precision, causal=mask.causal)
+        return Estimate(mean[pattern, place], covariance, pattern)
+
+    def penalty(self) -> Float[Tensor, ""]:
+        """Squares that a normal prior on the unit's weights and on the coupling adds."""
+        coupling = self.dynamics.transition - torch.diag(torch.diag(self.dynamics.transition))
+        squares = (self.decode.rows**2).sum() + (coupling**2).sum() + (self.dynamics.drive**2).sum()
+        return squares
+
+
+def _precision(
+    seen: Bool[Tensor, "pattern bin unit"],
+    encode: Float[Tensor, "pattern unit latent"],
+    weight: Float[Tensor, "pattern unit"],
+) -> Float[Tensor, "pattern bin latent latent"]:
+    """How much the seen units of a bin tell about the latents: a sum over them."""
+    patterns, bins, _ = seen.shape
+    latents = encode.shape[-1]
+    outer = (encode[..., :, None] * encode[..., None, :] * weight[..., None, None]).flatten(2)
+    return (seen.to(outer.dtype) @ outer).view(patterns, bins, latents, latents)
+
+
+def distinct(seen: Bool[Tensor, "batch bin unit"], session: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+    """A number for every window; windows with the same session and the same entries seen share it."""
+    flat = seen.flatten(1)
+    key = torch.Generator().manual_seed(0)
+    probe = torch.randn((flat.shape[1], 4), generator=key, dtype=torch.float32).to(seen.device)
+    marks = torch.cat([flat.to(torch.float32) @ probe, session[:, None].float()], 1)
+    return torch.unique(marks, dim=0, return_inverse=True)[1]
+
+
+def _first_rows(pattern: Int[Tensor, " batch"]) -> Int[Tensor, " pattern"]:
+    """The first window of every pattern."""
+    count = int(pattern.max()) + 1
+    rows = torch.arange(len(pattern), device=pattern.device)
+    first = torch.full((count,), len(pattern), device=pattern.device)
+    return first.scatter_reduce(0, pattern, rows, "amin")
+
+
+def _group(
+    rows: Float[Tensor, "batch bin latent"], pattern: Int[Tensor, " batch"]
+) -> tuple[Float[Tensor, "pattern window bin latent"], Int[Tensor, " batch"]]:
+    """Windows sorted by pattern, and the place of each inside its pattern."""
+    order = torch.argsort(pattern, stable=True)
+    size = torch.bincount(pattern)
+    start = size.cumsum(0) - size
+    place = torch.empty_like(pattern)
+    place[order] = torch.arange(len(pattern), device=pattern.device) - start[pattern[order]]
+    grouped = rows.new_zeros(len(size), int(size.max()), *rows.shape[1:])
+    return grouped.index_put((pattern, place), rows), place

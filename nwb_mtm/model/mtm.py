@@ -1,0 +1,65 @@
+"""MtM: a linear path, a transformer, or both; log expected counts for every unit and bin."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nwb_mtm.batch import Batch
+from nwb_mtm.config import Config
+from nwb_mtm.masks import Mask
+from nwb_mtm.model.linear import LinearPath
+from nwb_mtm.model.tables import look_up
+from nwb_mtm.model.transformer import Transformer, make_tokenizer
+from nwb_mtm.vocabulary import Vocabulary
+
+LEAST, MOST = -12.0, 3.0  # log expected counts stay between a spike in an hour and twenty in a bin
+
+
+class MtM(nn.Module):
+    """Log expected counts: every unit's mean, plus what the linear path and the transformer see in the others."""
+
+    def __init__(self, rows: int, linear: LinearPath | None, transformer: Transformer | None) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.full((rows, 1), -2.0))
+        self.linear = linear
+        self.transformer = transformer
+
+    def forward(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin unit"]:
+        """Log expected count per bin."""
+        change = look_up(self.bias, batch.unit)[..., 0][:, None]
+        if self.linear is not None:
+            change = change + self.linear(batch, mask)[0]
+        if self.transformer is not None:
+            change = change + self.transformer(batch, mask)
+        return change.expand(batch.counts.shape).clamp(LEAST, MOST)
+
+    def latents(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin width"]:
+        """What the model holds before the read-out."""
+        found = []
+        if self.linear is not None:
+            found.append(self.linear.estimate(batch, mask).mean)
+        if self.transformer is not None:
+            rows, bins = batch.counts.shape[:2]
+            found.append(
+                self.transformer.trunk(batch, mask)
+                .view(rows, bins, -1, self.transformer.norm.normalized_shape[0])
+                .mean(2)
+            )
+        return torch.cat(found, -1)
+
+    def penalty(self) -> Float[Tensor, ""]:
+        """Squares that the prior on weights adds."""
+        return self.linear.penalty() if self.linear is not None else self.bias.new_zeros(())
+
+
+def build(config: Config, vocabulary: Vocabulary, bins: int) -> MtM:
+    """The model that the settings describe, with a row for every unit of the vocabulary."""
+    rows = len(vocabulary)
+    model = config.model
+    linear = LinearPath(rows, model.latents, bins) if model.latents else None
+    if not model.layers:
+        return MtM(rows, linear, None)
+    most = max((len(keys) for keys in vocabulary.units.values()), default=1)
+    tokenizer = make_tokenizer(model, rows, most)
+    transformer = Transformer(model, tokenizer, len(vocabulary.sessions), prompt=config.schemes.prompt)
+    return MtM(rows, linear, transformer)

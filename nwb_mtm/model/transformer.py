@@ -1,0 +1,80 @@
+"""The masked transformer: tokens of counts, context tokens, blocks, a change of every log rate."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from nwb_mtm.batch import Batch
+from nwb_mtm.config import ModelConfig
+from nwb_mtm.masks import SCHEMES, Mask
+from nwb_mtm.model.blocks import Block, may_see
+from nwb_mtm.model.tokens import LONGEST_WINDOW, StitchedBins, Tokenizer, UnitPatches
+
+INPUT_DROPOUT = 0.5  # share of the trunk's dropout that is used at the embedding
+
+
+class Transformer(nn.Module):
+    """Figure 1 of arXiv 2407.14668: mask, embed, prompt, attend, read out."""
+
+    def __init__(self, config: ModelConfig, tokenizer: Tokenizer, sessions: int, *, prompt: bool) -> None:
+        super().__init__()
+        width = config.width
+        self.tokenizer = tokenizer
+        self.share = nn.Linear(1, width)  # how much of the bin is seen: a hidden entry is no silence
+        self.prompt = nn.Embedding(len(SCHEMES), width) if prompt else None
+        self.session = nn.Embedding(sessions, width) if config.session_token else None
+        self.position = nn.Embedding(LONGEST_WINDOW, width) if config.positions == "learned" else None
+        blocks = (Block(width, config.heads, config.mlp, config.dropout) for _ in range(config.layers))
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = nn.LayerNorm(width)
+        self.drop = nn.Dropout(config.dropout * INPUT_DROPOUT)
+
+    def forward(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin unit"]:
+        """A change of every log rate."""
+        return self.tokenizer.read_out(self.trunk(batch, mask), batch)
+
+    def trunk(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch token width"]:
+        """The last layer's tokens, without the context."""
+        tokens, place = self._embed(batch, mask)
+        context = self._context(batch, mask)
+        tokens = torch.cat([context, tokens], 1)
+        place = torch.cat([place.new_full((context.shape[1],), -1), place])
+        allowed = may_see(place, _present(batch, place), causal=mask.causal)
+        turned = place.clamp_min(0) if self.position is None else None
+        for block in self.blocks:
+            tokens = block(tokens, turned, allowed)
+        normed: Tensor = self.norm(tokens[:, context.shape[1] :])
+        return normed
+
+    def _embed(self, batch: Batch, mask: Mask) -> tuple[Float[Tensor, "batch token width"], Int[Tensor, " token"]]:
+        visible = batch.valid & ~mask.hidden
+        seen = torch.where(visible, batch.counts, 0.0)
+        share = visible.float().sum(2, keepdim=True) / batch.present.sum(1)[:, None, None].clamp_min(1)
+        per_bin = self.tokenizer.per_bin(batch)
+        place = torch.arange(seen.shape[1], device=seen.device).repeat_interleave(per_bin)
+        tokens = self.tokenizer.read_in(seen, batch) + self.share(share).repeat_interleave(per_bin, 1)
+        if self.position is not None:
+            tokens = tokens + self.position(place)
+        return self.drop(tokens), place
+
+    def _context(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch context width"]:
+        found = [batch.counts.new_zeros(len(batch), 0, self.norm.normalized_shape[0])]
+        if self.prompt is not None:
+            scheme = torch.full((len(batch), 1), SCHEMES.index(mask.scheme), device=batch.counts.device)
+            found.append(self.prompt(scheme))
+        if self.session is not None:
+            found.append(self.session(batch.session)[:, None])
+        return torch.cat(found, 1)
+
+
+def _present(batch: Batch, place: Int[Tensor, " token"]) -> Bool[Tensor, "batch token"]:
+    """Context, and the tokens of bins in which anything was observed."""
+    return batch.valid.any(2)[:, place.clamp_min(0)] | (place == -1)
+
+
+def make_tokenizer(config: ModelConfig, rows: int, most: int) -> Tokenizer:
+    """The tokenizer that the settings name."""
+    if config.tokens == "patches":
+        return UnitPatches(config.width, config.patch, -(-most // config.patch))
+    hidden = (668, 1336) if config.tokens == "bins" and config.width >= 512 else ()
+    return StitchedBins(rows, config.width, hidden)

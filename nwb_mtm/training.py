@@ -1,0 +1,353 @@
+"""Training: an iterator over steps that ends with the best model on validation time."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from nwb_mtm.batch import Batch, Roster, collate
+from nwb_mtm.checkpoint import Checkpoint, read_tensors, write_tensors
+from nwb_mtm.config import Config, seconds
+from nwb_mtm.errors import RunError
+from nwb_mtm.losses import poisson_nll
+from nwb_mtm.masks import REGION_SCHEMES, Mask, MaskScheme, draw_shared, make_schemes
+from nwb_mtm.model import MtM, build
+from nwb_mtm.model.looking import predict_passes
+from nwb_mtm.model.start import start_from
+from nwb_mtm.passes import SCORES, Score, passes
+from nwb_mtm.vocabulary import Vocabulary
+from nwb_mtm.windows import Windows
+
+TIMED_STEPS = 24  # warm steps that fix the number of steps
+LOOKS = 10  # validations in a run
+VALID_FOLDS = 5
+LARGEST_STEP = 0.05  # norm above which a gradient is shortened
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of training."""
+
+    step: int
+    loss: Mapping[str, float]
+    valid: Mapping[str, float] | None
+    windows_per_s: float
+    seconds_left: float
+    steps: int
+
+
+class Training:
+    """Iterate to train; ask for the checkpoint at any time.
+
+    The same windows, settings and seed give the same weights on a CPU.
+    """
+
+    def __init__(
+        self,
+        windows: Sequence[Windows],
+        valid: Sequence[Windows],
+        config: Config | None = None,
+        vocabulary: Vocabulary | None = None,
+        *,
+        seed: int | None = None,
+        init: Checkpoint | None = None,
+        freeze: str | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> None:
+        config = config or Config()
+        if seed is not None:
+            config = config.changed({"train.seed": seed})
+        self.windows = [one for one in windows if len(one)]
+        self.valid = [one for one in valid if len(one)]
+        if not self.windows:
+            raise RunError("There is no training window.", kind="nothing_to_do")
+        self.vocabulary = vocabulary or Vocabulary.from_windows([*self.windows, *self.valid])
+        self.config = sized(config, self.windows)
+        self.provenance = dict(provenance or {})
+        strict = config.units.strict_regions
+        self.rosters = [Roster.of(one.units, one.session, self.vocabulary, strict=strict) for one in self.windows]
+        self.bins = max(one.bins for one in self.windows)
+        self.rng = torch.Generator().manual_seed(self.config.train.seed)
+        self.model = self._new_model()
+        self.device = choose_device(self.config.train.device)
+        self.model.to(self.device)
+        self.schemes = self._usable_schemes()
+        self.entries = sum(one.counts.size for one in self.windows)
+        self.optimizer = self._make_optimizer()
+        self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
+        self.best_score = -math.inf
+        self.step = 0
+        self.steps = self.config.train.steps
+        self.pace = 0.0  # seconds a step takes, validation included
+
+    def _new_model(self) -> MtM:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.train.seed)
+            model = build(self.config, self.vocabulary, self.bins)
+        for one, roster in zip(self.windows, self.rosters):
+            start_from(model, roster.unit, one.counts, one.valid)
+        return model
+
+    def _usable_schemes(self) -> Mapping[str, MaskScheme]:
+        """Schemes that some session can be trained with."""
+        known = make_schemes(self.config.schemes)
+        if any(len(roster.names) > 1 for roster in self.rosters):
+            return known
+        return {name: scheme for name, scheme in known.items() if name not in REGION_SCHEMES}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about how this run was set up."""
+        left_out = [name for name in make_schemes(self.config.schemes) if name not in self.schemes]
+        said = [f"Fewer than two regions are large enough: {', '.join(left_out)} left out."] if left_out else []
+        layers, latents = self.config.model.layers, self.config.model.latents
+        return (*said, f"Model: linear path of {latents} latents, {layers} transformer blocks.")
+
+    def _make_optimizer(self) -> torch.optim.AdamW:
+        train, linear, rest = self.config.train, [], []
+        for name, parameter in self.model.named_parameters():
+            (linear if name.startswith(("linear.", "bias")) else rest).append(parameter)
+        groups = [
+            {"params": linear, "lr": train.linear_rate, "weight_decay": 0.0},
+            {"params": rest, "lr": train.learning_rate, "weight_decay": train.weight_decay},
+        ]
+        groups = [{**group, "peak": group["lr"]} for group in groups if group["params"]]
+        return torch.optim.AdamW(groups, betas=(0.9, 0.99), eps=1e-11)
+
+    def __iter__(self) -> Iterator[Step]:
+        if not self.steps:
+            self.steps = self._steps_for_budget()
+        every = max(1, self.steps // LOOKS)
+        while self.step < self.steps:
+            began = time.perf_counter()
+            loss, seen = self._train_step()
+            looked = self.step % every == 0 or self.step == self.steps
+            valid = self._look() if looked else None
+            spent = time.perf_counter() - began
+            self.pace = spent if not self.pace else 0.95 * self.pace + 0.05 * spent
+            yield Step(
+                self.step, loss, valid, seen / max(spent, 1e-9), self.pace * (self.steps - self.step), self.steps
+            )
+
+    def _steps_for_budget(self) -> int:
+        """Time warm steps and a validation, then go back to the start."""
+        budget, before = seconds(self.config.train.budget), self._state()
+        began = time.perf_counter()
+        self.steps = 10**6
+        self._train_step()
+        warm = time.perf_counter()
+        count = 0
+        while count < TIMED_STEPS and time.perf_counter() - began < 0.1 * budget:
+            self._train_step()
+            count += 1
+        each = (time.perf_counter() - warm) / max(count, 1)
+        looking = time.perf_counter()
+        self._look()
+        look = time.perf_counter() - looking
+        self._restore(before)
+        left = budget - (time.perf_counter() - began) - (LOOKS + 1) * look
+        steps = max(LOOKS, int(0.97 * left / each)) if count else LOOKS
+        self.config = self.config.changed({"train.steps": steps})
+        return steps
+
+    def _train_step(self) -> tuple[dict[str, float], int]:
+        """One update; the loss of every scheme and the number of windows looked at."""
+        self.model.train()
+        self._set_rates()
+        losses, seen = {}, 0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.train.seed * 1_000_003 + self.step)
+            self.optimizer.zero_grad()
+            for name in self._schemes_now():
+                batch, mask = self._draw(name)
+                loss = poisson_nll(self.model(batch, mask), batch.counts, mask.scored)
+                (loss * self._weight(name)).backward()
+                losses[name] = float(loss.detach())
+                seen += len(batch)
+            prior = self.model.penalty() / (2 * self.config.model.prior * self.entries)
+            if prior.requires_grad:
+                prior.backward()
+        if not all(math.isfinite(value) for value in losses.values()):
+            raise RunError(f"The loss is no number at step {self.step}: {losses}.", kind="diverged")
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_STEP)
+        self.optimizer.step()
+        self.step += 1
+        self._update_average()
+        return losses, seen
+
+    def _set_rates(self) -> None:
+        done, warmup = self.step / self.steps, self.config.train.warmup
+        rise = min(1.0, (self.step + 1) / max(1.0, warmup * min(self.steps, 1000)))
+        share = rise * (0.5 + 0.5 * math.cos(math.pi * min(1.0, done))) + 0.01
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * share
+
+    def _schemes_now(self) -> list[str]:
+        if self.config.schemes.together:
+            return list(self.schemes)
+        weights = torch.tensor([self._weight(name) for name in self.schemes])
+        return [list(self.schemes)[int(torch.multinomial(weights, 1, generator=self.rng))]]
+
+    def _weight(self, name: str) -> float:
+        weights = {n: getattr(self.config.schemes, n.replace("-", "_")) for n in self.schemes}
+        return float(weights[name] / sum(weights.values()))
+
+    def _draw(self, name: str) -> tuple[Batch, Mask]:
+        """Windows and what is hidden of them; windows of one group share a session and a mask."""
+        train, together = self.config.train, self.config.schemes.together
+        groups = train.masks if together else 1
+        sessions = self._draw_sessions(groups, needs_regions=name in REGION_SCHEMES)
+        index = [
+            (session, int(window))
+            for session in sessions
+            for window in torch.randint(len(self.windows[session]), (train.batch,), generator=self.rng)
+        ]
+        batch = collate(self.windows, self.rosters, index)
+        group = torch.arange(len(index))
+        if together:
+            group = group // train.batch
+        mask = draw_shared(self.schemes[name], batch, group, self.rng)
+        return batch.to(self.device), mask.to(self.device)
+
+    def _draw_sessions(self, count: int, *, needs_regions: bool) -> list[int]:
+        """Sessions by the square root of their number of windows."""
+        weight = torch.tensor([len(one) ** 0.5 for one in self.windows])
+        if needs_regions:
+            weight *= torch.tensor([float(len(roster.names) > 1) for roster in self.rosters])
+        drawn = torch.multinomial(weight, count, replacement=True, generator=self.rng)
+        return [int(i) for i in drawn]
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        keep = min(self.config.train.average, self.step / (self.step + 9))
+        for name, parameter in self.model.named_parameters():
+            self.average[name].lerp_(parameter, 1 - keep)
+
+    def _look(self) -> Mapping[str, float]:
+        """Validation scores of the averaged weights; they are kept when their mean is the best yet."""
+        weights = {**self.model.state_dict(), **self.average}
+        weights = {name: tensor.detach().clone() for name, tensor in weights.items()}
+        scores = self._validate(weights) if self.valid else {}
+        overall = float(np.mean(list(scores.values()))) if scores else float(self.step)
+        if overall > self.best_score:
+            self.best, self.best_score = weights, overall
+        return scores
+
+    def _validate(self, weights: Mapping[str, Tensor]) -> dict[str, float]:
+        current = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        self.model.load_state_dict(dict(weights))
+        self.model.eval()
+        found: dict[str, list[float]] = {}
+        for one in self.valid:
+            for score, value in validation_scores(self.model, one, self.vocabulary, self.config, self.device).items():
+                found.setdefault(score, []).append(value)
+        self.model.load_state_dict(current)
+        return {score: float(np.mean(values)) for score, values in found.items()}
+
+    def checkpoint(self) -> Checkpoint:
+        """The best model so far."""
+        splits = {one.session: one.partition for one in self.windows if one.partition is not None}
+        return Checkpoint(
+            config=self.config,
+            vocabulary=self.vocabulary,
+            weights={name: tensor.cpu() for name, tensor in self.best.items()},
+            bins=self.bins,
+            bin_size=self.windows[0].bin_size,
+            splits=splits,
+            fingerprints={one.session: one.fingerprint for one in self.windows},
+            schemes=tuple(self.schemes),
+            provenance=self.provenance,
+        )
+
+    def _state(self) -> dict[str, Tensor]:
+        """Everything that changes in a step, as tensors."""
+        state = {f"model.{name}": t.detach().clone() for name, t in self.model.state_dict().items()}
+        state |= {f"average.{name}": t.clone() for name, t in self.average.items()}
+        state |= {f"best.{name}": t.clone() for name, t in self.best.items()}
+        for i, moments in self.optimizer.state_dict()["state"].items():
+            state |= {f"optimizer.{i}.{name}": t.detach().clone() for name, t in moments.items()}
+        numbers = torch.tensor([self.step, self.steps, self.best_score], dtype=torch.float64)
+        return {**state, "rng": self.rng.get_state().clone(), "numbers": numbers}
+
+    def _restore(self, state: Mapping[str, Tensor]) -> None:
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {n.removeprefix(prefix): t.clone() for n, t in state.items() if n.startswith(prefix)}
+
+        self.model.load_state_dict(part("model."))
+        self.average, self.best = part("average."), part("best.")
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in part("optimizer.").items():
+            row, _, key = name.partition(".")
+            moments.setdefault(int(row), {})[key] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.rng.set_state(state["rng"])
+        step, steps, best = state["numbers"].tolist()
+        self.step, self.steps, self.best_score = int(step), int(steps), best
+
+    def save_resume(self, path: Path, notes: Mapping[str, Any] | None = None) -> None:
+        """Write all that is needed to go on later, bit for bit; `notes` are kept in the header."""
+        state = {name: tensor.cpu().contiguous() for name, tensor in self._state().items()}
+        header = {"step": self.step, "config": self.config.to_table(), "notes": dict(notes or {})}
+        write_tensors(path, state, header)
+
+    def load_resume(self, path: Path) -> None:
+        """Go on from a saved state."""
+        state, header = read_tensors(path)
+        self.config = Config.from_table(header["config"])
+        self._restore({name: tensor.to(self.device) if name != "rng" else tensor for name, tensor in state.items()})
+
+
+def sized(config: Config, windows: Sequence[Windows]) -> Config:
+    """Settings whose size follows from units, spikes and windows."""
+    if config.model.latents >= 0:
+        return config
+    units = max(len(one.units) for one in windows)
+    count = min(48, max(4, round(1.7 * units**0.5)))
+    return config.changed({"model.latents": count})
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a run."""
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def validation_scores(
+    model: MtM, windows: Windows, vocabulary: Vocabulary, config: Config, device: torch.device
+) -> dict[Score, float]:
+    """Mean bits per spike over units for every score that the session allows."""
+    strict = config.units.strict_regions
+    roster = Roster.of(windows.units, windows.session, vocabulary, strict=strict)
+    batch = collate([windows], [roster], [(0, i) for i in range(len(windows))]).to(device)
+    found: dict[Score, float] = {}
+    for score in SCORES:
+        if score.endswith("region") and len(roster.names) < 2:
+            continue
+        plan = passes(windows.units, score, folds=min(VALID_FOLDS, len(windows.units)), strict=strict)
+        rates = predict_passes(model, batch, plan, score)
+        found[score] = mean_bits(windows.counts, windows.valid, rates)
+    return found
+
+
+def mean_bits(counts: ndarray, valid: ndarray, rates: Float[ndarray, "window bin unit"]) -> float:
+    """Mean over units of bits per spike, against each unit's mean over the same entries."""
+    scored = valid & np.isfinite(rates)
+    spikes = np.where(scored, counts, 0).astype(np.float64)
+    total, entries = spikes.sum((0, 1)), scored.sum((0, 1))
+    alive = total > 0
+    null = total[alive] / entries[alive]
+    rate = np.where(scored, rates, 1.0)[:, :, alive]
+    gain = (spikes[:, :, alive] * np.log(rate / null)).sum((0, 1))
+    gain -= np.where(scored[:, :, alive], rate - null, 0.0).sum((0, 1))
+    return float(np.mean(gain / total[alive] / math.log(2))) if alive.any() else 0.0
