@@ -1,10 +1,10 @@
 """What can go wrong, in four classes; every error has a `kind` that the documentation explains.
 
-    NwbMtmError
-    ├── SourceError      a file, address or archive that cannot be opened
-    ├── RecordingError   a file that opens but does not hold what is needed
-    ├── ConfigError      a setting or an option that makes no sense
-    └── RunError         a model, run folder or output that cannot be used
+NwbMtmError
+├── SourceError      a file, address or archive that cannot be opened
+├── RecordingError   a file that opens but does not hold what is needed
+├── ConfigError      a setting or an option that makes no sense
+└── RunError         a model, run folder or output that cannot be used
 """
 
 from collections.abc import Mapping
@@ -59,6 +59,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "not_a_run": "Pass a run folder made by `nwb-mtm fit`, or a .safetensors model.",
         "bad_model": "The model file is damaged or of another format; fit it again.",
         "does_not_fit": "Model and recording do not belong together; fit a model on this recording.",
+        "different_protocols": "Compare runs that were scored alike; `nwb-mtm evaluate` scores a model again.",
         "seen_in_training": "Score on recordings the model has not been trained on.",
         "diverged": "Lower the learning rate; the last good model was kept.",
         "cannot_write": "Check the folder's permissions and free space.",

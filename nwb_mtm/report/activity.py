@@ -1,18 +1,19 @@
-"""The sections that show activity: rasters, single trials, PSTHs, decoding, the map of regions, and the sources."""
+"""The sections that show activity: rasters, single windows, PSTHs, decoding, and the map of regions."""
 
+import math
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 from nwb_mtm.report import charts, maps
 from nwb_mtm.report.charts import Row
 from nwb_mtm.report.figures import Figures
-from nwb_mtm.report.html import choices, drawing, folded, lines, table
-from nwb_mtm.report.material import Material, mapping, numbers, span
+from nwb_mtm.report.html import choices, drawing, lines
+from nwb_mtm.report.material import Material, mapping, numbers, value
 from nwb_mtm.report.sections import Section
-from nwb_mtm.report.words import ordered
+from nwb_mtm.report.words import FEATURES, METRICS, baseline_label, ordered
 
 MOST_DRAWN = 12  # sessions with pictures of activity
+MOST_EXAMPLES = 4
 
 
 def drawn(run: Material) -> list[Figures]:
@@ -22,58 +23,53 @@ def drawn(run: Material) -> list[Figures]:
 
 def rasters(run: Material) -> Section:
     """True, predicted and baseline activity of every unit, by region."""
-    by_session = [(one.session, choices("score", _rasters(one))) for one in drawn(run) if len(one.units)]
-    if not by_session:
-        return Section("rasters", "Activity", "")
-    more = len(run.figures) - len(by_session)
+    shown = [(one.session, choices("score", _rasters(one))) for one in drawn(run) if one.units and one.predicted]
+    more = len(run.figures) - len(shown)
     tail = f"<p>{more} more sessions are not drawn; their numbers are in scores.json.</p>" if more > 0 else ""
-    return Section("rasters", "Activity, region by region", choices("session", by_session) + tail)
+    return Section("rasters", "Activity, region by region", choices("session", shown) + tail if shown else "")
 
 
 def _rasters(one: Figures) -> list[tuple[str, str]]:
     shown = [s for s in ordered(one.predicted) if s != "forward"] or list(one.predicted)
     what = f"mean over {one.windows} test windows" if one.averaged else "one stretch of test time"
     caption = (
-        f"One row for each unit, one column for each moment; darker means nearer to the unit’s own peak ({what}, the same "
-        "shades and the same light smoothing in all maps). Within a region, units that rise and fall together are "
-        "neighbours: the order comes from clustering training windows, so any likeness between the maps was not arranged. "
-        "Compare the three: what the baseline already shows needs no model."
+        f"One row for each unit, one column for each moment; darker means nearer to the unit’s own peak ({what}; the "
+        "same shades and the same light smoothing in all maps). Units that rise and fall together are neighbours "
+        "within their region: their order comes from clustering training windows, so a likeness between these maps "
+        "of test windows was not arranged. What the baseline already shows needs no model."
     )
-    return [
-        (score, drawing(f"raster-{score}", maps.raster_panels(one, score), caption, kind="thirds"))
-        for score in shown
-    ]
+    return [(score, drawing(f"raster-{score}", _raster_panels(one, score), caption, kind="thirds")) for score in shown]
+
+
+def _raster_panels(one: Figures, score: str) -> list[str]:
+    panels = [maps.raster(one, one.recorded, "Recorded", "test windows")]
+    panels.append(maps.raster(one, one.predicted[score], "Predicted", f"{score}: while hidden"))
+    if score in one.baselines:
+        name = baseline_label(one.baseline_names.get(score, ""))
+        panels.append(maps.raster(one, one.baselines[score], "Baseline", name))
+    return panels
 
 
 def examples(run: Material) -> Section:
     """Single test windows with the block that was hidden."""
     parts = []
-    for one in drawn(run)[:4]:
+    for one in drawn(run)[:MOST_EXAMPLES]:
         found = {e.score: e for e in one.examples}
-        bodies = [
-            (
-                s,
-                drawing(
-                    f"trial-{s}",
-                    maps.example_panels(found[s], one),
-                    _example_caption(found[s].what),
-                    kind="thirds",
-                ),
-            )
-            for s in ordered(found)
-        ]
+        bodies = [(s, _example_drawing(one, s)) for s in ordered(found)]
         if bodies:
             parts.append((one.session, choices("score", bodies)))
     return Section("trials", "Single windows", choices("session", parts) if parts else "")
 
 
-def _example_caption(what: str) -> str:
-    return (
-        f"One test window, taken because its number of spikes is the median, not because it went well. Hidden: {what} "
-        "(outlined; hatched where nothing is drawn). Left, what the model was shown; middle, the spikes behind the cover; "
-        "right, how many spikes it expected there. Spikes come by chance: even perfect rates cannot say in which bin each "
-        "one falls, only where they are dense."
+def _example_drawing(one: Figures, score: str) -> str:
+    example = next(e for e in one.examples if e.score == score)
+    caption = (
+        f"One test window, taken because its number of spikes is the median, not because it went well. Hidden: "
+        f"{example.what}. Left, the whole window with the hidden block framed; then the block alone: the spikes that "
+        "were there, and how many the model expected. Spikes come by chance: even true rates cannot say into which "
+        "bin each one falls, only where they are dense."
     )
+    return drawing(f"window-{score}", maps.example_panels(example, one), caption, kind="thirds")
 
 
 def psths(run: Material) -> Section:
@@ -81,15 +77,11 @@ def psths(run: Material) -> Section:
     parts = []
     for one in drawn(run):
         panels = [charts.psth_panel(p, one.start, one.bin_size) for p in one.psths]
-        by = (
-            f"Colours are classes of “{one.condition}”, with the number of test windows. "
-            if one.condition
-            else ""
-        )
+        by = f"Colours are classes of “{one.condition}”, with their number of test windows. " if one.condition else ""
         caption = (
-            f"{by}Thin lines with bands: recorded mean rate and its standard error; thick lines: predicted while the unit was "
-            "hidden. The three units are the best, the middle and the worst by their score on validation time, so that "
-            "the best was not picked for what is shown here."
+            f"{by}Thin lines with bands: the recorded mean rate and its standard error. Thick lines: predicted "
+            "while the unit was hidden. The three are the best, the middle and the worst unit by their score on "
+            "validation time, so that none was picked for what is shown here."
         )
         if panels:
             parts.append((one.session, drawing("psth", panels, caption, kind="thirds")))
@@ -99,149 +91,97 @@ def psths(run: Material) -> Section:
 def decoding(run: Material) -> Section:
     """What can be decoded from the predictions, beside the clock and raw counts."""
     parts = []
-    for key, entry in run.sessions.items():
-        targets = {k: v for k, v in mapping(entry, "decoding").items() if isinstance(v, Mapping)}
-        panels = [_decoded(name, found) for name, found in targets.items()]
-        panels += [_confusion(name, found) for name, found in targets.items() if found.get("confusion")]
-        if key in run.figures:
-            panels += [charts.trace_panel(trace) for trace in run.figures[key].traces]
-        if panels:
-            parts.append((key, drawing("decoding", panels, DECODING)))
+    for key, session in run.scores.sessions.items():
+        targets = dict(decoded_targets(session.decoding))
+        tested = {name: found for name, found in targets.items() if mapping(found, "features")}
+        panels = [_decoded(name, found) for name, found in tested.items()]
+        panels += [p for name, found in tested.items() if (p := _confusion(name, found))]
+        panels += [charts.trace_panel(trace) for trace in run.figures[key].traces] if key in run.figures else []
+        left = [f"{_short(str(name))}: {why}" for name, why in session.decoding.get("not_decoded") or ()]
+        body = drawing("decoding", panels, DECODING) + _remarks(targets, left)
+        if body:
+            parts.append((key, body))
     return Section("decoding", "Decoding", choices("session", parts[:MOST_DRAWN]) if parts else "")
 
 
 DECODING = (
-    "How well what the animal did can be read from the model’s predictions, with 95 % intervals. “The clock” knows only the "
-    "time and the labels before; what it reaches is no achievement of the activity. “Counts” reads the recorded "
-    "spikes themselves. In a confusion table, rows are what happened, columns what was decoded."
+    "How well behaviour can be read from activity, with 95 % intervals. “The clock” knows only the time in the "
+    "session and in the trial, and the labels before: what it reaches is no achievement of the activity. “Counts” "
+    "are the recorded spikes themselves, without a model. In a confusion table, rows are what happened, columns "
+    "what was decoded."
 )
 
 
+def decoded_targets(found: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Every decoded target, whether they are listed flat or by kind."""
+    targets: list[tuple[str, Mapping[str, Any]]] = []
+    for name, one in found.items():
+        if not isinstance(one, Mapping):
+            continue
+        if "features" in one or "status" in one:
+            targets.append((name, one))
+        else:
+            targets += decoded_targets(one)
+    return targets
+
+
 def _decoded(name: str, found: Mapping[str, Any]) -> str:
-    rows = [Row("the model", span(found, "model"), "model")]
-    rows += [
-        Row({"clock": "the clock"}.get(b, b), span(found, "baselines", b), "blind")
-        for b in mapping(found, "baselines")
-    ]
-    metric = str(found.get("metric") or "score")
-    chance = found.get("chance")
-    note = f"chance is {chance:g}" if isinstance(chance, int | float) else ""
-    return charts.dot_rows(rows, name.rsplit("/", 1)[-1].replace("_", " "), note, metric)
+    metric = "balanced_accuracy" if "classes" in found else "r2"
+    features = mapping(found, "features")
+    order = sorted(features, key=lambda f: (f in ("counts", "clock"), f == "clock", f))
+    kinds = {f: "blind" if f == "clock" else "seeing" if f == "counts" else "model" for f in order}
+    rows = [Row(FEATURES.get(f, f), value(mapping(features[f], metric)), kinds[f]) for f in order]
+    classes = found.get("classes") or ()
+    note = f"{len(classes)} classes, chance {1 / len(classes):.2f}" if classes else ""
+    return charts.dot_rows(rows, _short(name), note, METRICS[metric])
 
 
 def _confusion(name: str, found: Mapping[str, Any]) -> str:
-    held = found["confusion"]
-    classes = [
-        str(c) for c in (held.get("classes") if isinstance(held, Mapping) else found.get("classes")) or ()
+    classes = [str(c) for c in found.get("classes") or ()]
+    features = mapping(found, "features")
+    best = next((f for f in ("rates", "latents", "counts") if f in features), None)
+    matrix = features[best].get("confusion") if best else None
+    if not classes or not matrix or len(matrix) != len(classes):
+        return ""
+    rows = [numbers(row) for row in matrix]
+    note = f"from {FEATURES.get(best, best)}; rows happened, columns decoded" if best else ""
+    return maps.square(f"{_short(name)}: confusion", note, classes, classes, rows, digits=0)
+
+
+def _remarks(targets: Mapping[str, Mapping[str, Any]], left: list[str]) -> str:
+    said = left + [
+        f"{_short(n)}: {f['status']}." for n, f in targets.items() if f.get("status") not in (None, "tested")
     ]
-    matrix = held.get("matrix") if isinstance(held, Mapping) else held
-    values = [numbers(row) for row in matrix or ()]
-    return maps.square(
-        f"{name}: confusion", "rows happened, columns decoded", classes, classes, values, digits=0
-    )
+    said += [f"{_short(n)}: {w}" for n, f in targets.items() for w in f.get("warnings") or ()]
+    return f"<h3>Remarks</h3>{lines(said[:20])}" if said else ""
+
+
+def _short(name: str) -> str:
+    return name.rsplit("/", 1)[-1].replace("_", " ")
 
 
 def region_map(run: Material) -> Section:
     """Which region's activity predicts which."""
     parts = []
-    for key, entry in run.sessions.items():
-        found = mapping(mapping(entry, "regions"), "map")
-        names = [str(n) for n in found.get("regions") or ()]
-        values = [numbers(row) for row in found.get("value") or found.get("values") or ()]
-        if names and len(values) == len(names):
-            title = "From row to column"
-            panel = maps.square(
-                title, "bits per spike of the column from the row alone", names, names, values, digits=2
-            )
+    for key, session in run.scores.sessions.items():
+        names, values = region_matrix(session.regions)
+        if names:
+            note = "bits per spike of the column, told from the row alone"
+            panel = maps.square("From row to column", note, names, names, values, digits=2)
             parts.append((key, drawing("map", [panel], MAP)))
     return Section("map", "Who predicts whom", choices("session", parts[:MOST_DRAWN]) if parts else "")
 
 
+def region_matrix(found: Mapping[str, Any]) -> tuple[list[str], list[list[float]]]:
+    """The names and the square of values, missing ones NaN."""
+    names = [str(n) for n in found.get("regions") or ()]
+    values = [numbers(row) for row in found.get("values") or ()]
+    square = len(values) == len(names) and all(len(row) == len(names) for row in values)
+    return (names, values) if square and any(math.isfinite(v) for row in values for v in row) else ([], [])
+
+
 MAP = (
-    "How much of a column’s activity can be told from the row’s activity alone. This is no wiring diagram: shared input, "
-    "movement or noise suffice for two regions to predict each other, and a stronger field in one direction does not make "
-    "it the cause. Compare fields within a column only."
+    "How much of a column’s activity can be told from the row’s activity alone. This is no wiring diagram: shared "
+    "input, movement or noise suffice for two regions to tell of each other, and a darker field in one direction "
+    "does not make it the cause. Compare fields within a column only."
 )
-
-
-def making(run: Material) -> Section:
-    """How the page came about, and how to cite."""
-    versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
-    protocol = mapping(run.scores, "protocol")
-    rows = [[escape(str(k).replace("_", " ")), escape(_plain(v))] for k, v in protocol.items()]
-    command = (
-        f'<pre tabindex="0" aria-label="command"><code>{escape(run.command)}</code></pre>'
-        if run.command
-        else ""
-    )
-    body = f"<p>This command made the run:</p>{command}" if command else ""
-    body += f"<p>With {escape(versions)}.</p>" if versions else ""
-    body += table(["", ""], rows, "Protocol of the scores") if rows else ""
-    body += (
-        folded(
-            "All settings", f'<pre tabindex="0" aria-label="settings"><code>{escape(run.config)}</code></pre>'
-        )
-        if run.config
-        else ""
-    )
-    return Section("making", "How it was made", body)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(_plain(v) for v in value)
-    return "–" if value is None else str(value)
-
-
-PAPER = (
-    "Zhang, Y., Wang, Y., Jiménez-Benetó, D., Wang, Z., Azabou, M., Richards, B., Winter, O., International Brain "
-    "Laboratory, Dyer, E., Paninski, L. and Hurwitz, C. (2024). Towards a “universal translator” for neural dynamics at "
-    "single-cell, single-spike resolution. NeurIPS 2024, arXiv:2407.14668."
-)
-
-
-def sources(run: Material) -> Section:
-    """Every source with its DOI and licence, and what to cite."""
-    rows = [
-        [
-            escape(str(s.get("name"))),
-            escape(_dandiset(s)),
-            _doi(str(s.get("doi") or "")),
-            escape(licence(str(s.get("licence") or ""))),
-        ]
-        for s in run.sources
-    ]
-    found = (
-        table(["file", "dandiset", "DOI", "licence"], rows, "Sources")
-        if rows
-        else "<p>The run names no sources.</p>"
-    )
-    dois = sorted({str(s["doi"]) for s in run.sources if s.get("doi")})
-    cite = [
-        f"The recordings: {', '.join(dois)}." if dois else "The recordings, as their authors ask.",
-        f"The method: {PAPER}",
-    ]
-    cite.append(
-        f"The software: nwb-mtm, version {run.versions.get('nwb-mtm', 'as above')} (CITATION.cff in its repository)."
-    )
-    return Section("sources", "Sources and citation", found + "<h3>How to cite</h3>" + lines(cite))
-
-
-def _dandiset(source: Mapping[str, Any]) -> str:
-    return " ".join(str(source[k]) for k in ("dandiset", "version") if source.get(k)) or "–"
-
-
-def _doi(doi: str) -> str:
-    bare = doi.removeprefix("https://doi.org/")
-    return f'<a href="https://doi.org/{escape(bare)}">{escape(bare)}</a>' if bare else "–"
-
-
-def licence(code: str) -> str:
-    """A licence without the prefix of its register.
-
-    >>> licence("spdx:CC-BY-4.0")
-    'CC-BY-4.0'
-    """
-    return code.removeprefix("spdx:") or "not stated"

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from nwb_mtm.intervals import Value
 from nwb_mtm.report import svg
 from nwb_mtm.report.figures import Psth, Trace
-from nwb_mtm.report.material import Span, span
+from nwb_mtm.report.material import Overall, known
 from nwb_mtm.report.svg import Scale
 from nwb_mtm.report.words import HIDDEN, baseline_label, figure, interval, is_blind, signed
 
@@ -25,7 +25,7 @@ class Row:
     """One line of a dot plot."""
 
     label: str
-    found: Span
+    found: Value
     kind: str
     number: bool = True
 
@@ -44,22 +44,22 @@ def dot_rows(rows: Sequence[Row], title: str, note: str, label: str, *, scale: S
         parts.append(svg.line(at(0), TOP - 6, at(0), bottom, "zero"))
     for index, row in enumerate(rows):
         y = TOP + ROW * (index + 0.5) - 2
-        parts.append(svg.text(at.start - 10, y + 4, shorten(row.label, 22), f"row {row.kind}", "end"))
+        parts.append(svg.text(at.start - 10, y + 4, shorten(row.label, 20), f"row {row.kind}", "end"))
         parts += _dot_with_interval(row, at, y)
-        if row.number and row.found:
+        if row.number and known(row.found):
             parts.append(svg.text(svg.WIDTH, y + 4, figure(row.found.value), f"number {row.kind}", "end"))
-    said = "; ".join(f"{r.label} {figure(r.found.value)} ({interval(r.found)})" for r in rows if r.found)
+    said = "; ".join(f"{r.label} {figure(r.found.value)} ({interval(r.found)})" for r in rows if known(r.found))
     return svg.panel(bottom + 38, f"{title}, {label}: {said}", parts)
 
 
-def row_scale(found: Sequence[Span]) -> Scale:
+def row_scale(found: Sequence[Value]) -> Scale:
     """An axis that holds all dots and their intervals, beside room for labels and numbers."""
     ends = [v for s in found for v in (s.value, s.low, s.high) if math.isfinite(v)]
     return svg.spanning(ends, 138, 290, zero=True)
 
 
 def _dot_with_interval(row: Row, at: Scale, y: float) -> list[str]:
-    if not row.found:
+    if not known(row.found):
         return [svg.text(at.start + 4, y + 4, "not scored", "note")]
     parts = []
     if math.isfinite(row.found.low):
@@ -70,19 +70,14 @@ def _dot_with_interval(row: Row, at: Scale, y: float) -> list[str]:
     return parts
 
 
-def score_panel(name: str, entry: Mapping[str, Any]) -> str:
+def score_panel(name: str, found: Overall) -> str:
     """Model, baselines and oracle of one score."""
-    baselines = entry.get("baselines") or {}
-    order = sorted(
-        baselines, key=lambda b: (not is_blind(b), -nan_last(span(baselines[b], "bps_pooled").value))
-    )
-    rows = [Row("the model", span(entry, "model", "bps_pooled"), "model")]
-    rows += [
-        Row(baseline_label(b), span(baselines[b], "bps_pooled"), "blind" if is_blind(b) else "seeing")
-        for b in order
-    ]
-    if entry.get("oracle"):
-        rows.append(Row("true rates", span(entry, "oracle", "bps_pooled"), "oracle"))
+    tables = found.baselines
+    order = sorted(tables, key=lambda b: (not is_blind(b), -nan_last(tables[b].bps_pooled.value)))
+    rows = [Row("the model", found.model.bps_pooled if found.model else Value(math.nan), "model")]
+    rows += [Row(baseline_label(b), tables[b].bps_pooled, "blind" if is_blind(b) else "seeing") for b in order]
+    if found.oracle:
+        rows.append(Row("true rates", found.oracle.bps_pooled, "oracle"))
     return dot_rows(rows, name, HIDDEN.get(name, ""), "bits per spike, pooled over units")
 
 
@@ -91,10 +86,10 @@ def nan_last(value: float) -> float:
     return value if math.isfinite(value) else -math.inf
 
 
-def gain_mark(gain: Span, scale: Scale, kind: str) -> str:
+def gain_mark(gain: Value, scale: Scale, kind: str) -> str:
     """The little chart beside a verdict: the gain's interval about zero."""
     parts = [svg.line(scale.start, 12, scale.stop, 12, "axis"), svg.line(scale(0), 3, scale(0), 21, "zero")]
-    if gain:
+    if known(gain):
         parts += [
             svg.line(scale(gain.low), 12, scale(gain.high), 12, f"whisker {kind}"),
             svg.dot(scale(gain.value), 12, f"mark {kind}", radius=4.5),
@@ -121,21 +116,17 @@ def curves(
         svg.axis_y(at_y, left, label, right=right),
         svg.axis_x(at_x, bottom, across),
     ]
-    ends = [(name, kind, at_y(last(line))) for (name, (_, line)), kind in zip(series.items(), SERIES)]
+    ends = [(name, kind, at_y(last(heights))) for (name, (_, heights)), kind in zip(series.items(), SERIES)]
     for (x, y), kind in zip(series.values(), SERIES):
         parts.append(
-            svg.polyline(
-                [at_x(v) for v in x], [at_y(v) if math.isfinite(v) else v for v in y], f"curve {kind}"
-            )
+            svg.polyline([at_x(v) for v in x], [at_y(v) if math.isfinite(v) else v for v in y], f"curve {kind}")
         )
-    for (name, kind, end), y in zip(ends, svg.apart([end for _, _, end in ends], 13)):
+    for (name, kind, end), height in zip(ends, svg.apart([end for _, _, end in ends], 13)):
         parts += [
-            svg.line(right + 2, end, right + 9, y, f"lead {kind}"),
-            svg.text(right + 12, y + 4, name, f"tag {kind}"),
+            svg.line(right + 2, end, right + 9, height, f"lead {kind}"),
+            svg.text(right + 12, height + 4, name, f"tag {kind}"),
         ]
-    said = "; ".join(
-        f"{name} from {figure(first(v))} to {figure(last(v))}" for name, (_, v) in series.items()
-    )
+    said = "; ".join(f"{name} from {figure(first(v))} to {figure(last(v))}" for name, (_, v) in series.items())
     return svg.panel(bottom + 38, f"{title}, {label}: {said}", parts)
 
 
@@ -153,18 +144,17 @@ def scatter(title: str, rates: Sequence[float], scores: Sequence[float], names: 
     """Every unit's score against its firing rate, with the running median."""
     known = [(r, s, n) for r, s, n in zip(rates, scores, names) if math.isfinite(s) and r > 0]
     if not known:
-        return svg.panel(
-            60, f"{title}: no unit could be scored", [*heading(title, "no unit could be scored")]
-        )
+        return svg.panel(60, f"{title}: no unit could be scored", [*heading(title, "no unit could be scored")])
     x, y, who = (list(column) for column in zip(*known))
     top = float(np.quantile(y, 0.995)) * 1.15 + 0.02
     low = max(float(np.quantile(y, 0.02)) * 1.3 - 0.02, -1.0)
-    at_x = Scale(max(min(x) * 0.9, 0.01), max(x) * 1.1, LEFT, 334, log=True)
+    at_x = Scale(max(min(x) * 0.9, 0.01), max(x) * 1.1, 34, 334, log=True)
     at_y = Scale(min(low, -0.05), max(top, 0.1), 216, 52)
-    parts = [*heading(title, f"{len(x):,} units"), svg.axis_y(at_y, LEFT, "bits per spike", right=334)]
+    parts = [*heading(title), svg.axis_y(at_y, 34, "bits per spike", right=334)]
+    parts.append(svg.text(334, 14, f"{len(x):,} units", "note", "end"))
     parts += [
-        svg.axis_x(at_x, 216, "firing rate in training (spikes/s)"),
-        svg.line(LEFT, at_y(0), 334, at_y(0), "zero"),
+        svg.axis_x(at_x, 216, "firing rate in test windows (spikes/s)"),
+        svg.line(34, at_y(0), 334, at_y(0), "zero"),
     ]
     if len(x) > MOST_NOTES:
         parts.append(svg.dots([at_x(v) for v in x], [at_y(v) for v in y], "units"))
@@ -201,37 +191,26 @@ def bars(title: str, note: str, counts: Mapping[str, int], label: str) -> str:
 
 def psth_panel(psth: Psth, start: float, bin_size: float) -> str:
     """Recorded and predicted mean rate of one unit, a line for each condition."""
-    left, right, top, bottom = LEFT, 334.0, 74.0, 214.0
+    left, right, top, bottom = 28.0, 246.0, 84.0, 204.0
     times = [start + (i + 0.5) * bin_size for i in range(psth.recorded.shape[1])]
-    high = float(np.nanmax([psth.recorded + psth.error, psth.predicted])) if psth.recorded.size else 1.0
-    at_x, at_y = (
-        Scale(start, times[-1] + bin_size / 2, left, right),
-        Scale(0, high * 1.05 or 1.0, bottom, top),
-    )
-    title = f"{psth.role.capitalize()} unit: {psth.unit}, {psth.region}"
-    parts = heading(title, f"{figure(psth.valid_bps, 2)} bits per spike on validation time")
-    parts += [
-        svg.axis_y(at_y, left, "spikes/s", right=right),
-        svg.axis_x(at_x, bottom, "seconds from the event"),
-    ]
+    high = float(max(np.nanmax(psth.recorded + psth.error), np.nanmax(psth.predicted)))
+    at_x, at_y = Scale(start, times[-1] + bin_size / 2, left, right), Scale(0, high * 1.05 or 1.0, bottom, top)
+    title = f"{psth.role.capitalize()}: {shorten(f'unit {psth.unit}, {psth.region}', 24)}"
+    parts = heading(title, f"{figure(psth.valid_bps, 2)} bits per spike in validation")
+    parts += [svg.axis_y(at_y, left, "spikes/s", right=right), svg.axis_x(at_x, bottom, "seconds from the event")]
     if start < 0:
         parts.append(svg.line(at_x(0), top, at_x(0), bottom, "event"))
     x = [at_x(t) for t in times]
     for index, (name, kind) in enumerate(zip(psth.conditions, SERIES)):
         recorded, error, model = psth.recorded[index], psth.error[index], psth.predicted[index]
-        parts.append(
-            svg.band(
-                x, [at_y(v) for v in recorded - error], [at_y(v) for v in recorded + error], f"band {kind}"
-            )
-        )
-        parts.append(svg.polyline(x, [at_y(float(v)) for v in recorded], f"curve thin {kind}"))
-        parts.append(svg.polyline(x, [at_y(float(v)) for v in model], f"curve {kind}"))
-        parts.append(_key(left + index * 72, 46, f"{shorten(name, 8)} ({psth.trials[index]})", kind))
-    said = ", ".join(
-        f"{c}: recorded peak {r.max():.1f}, predicted peak {p.max():.1f} spikes/s"
-        for c, r, p in zip(psth.conditions, psth.recorded, psth.predicted)
-    )
-    return svg.panel(bottom + 38, f"{title}. {said}", parts)
+        lows, highs = ([at_y(float(v)) for v in edge] for edge in (recorded - error, recorded + error))
+        parts += [svg.band(x, lows, highs, f"band {kind}")]
+        parts += [svg.polyline(x, [at_y(float(v)) for v in recorded], f"curve thin {kind}")]
+        parts += [svg.polyline(x, [at_y(float(v)) for v in model], f"curve {kind}")]
+        parts += [_key((index % 2) * 125, 46 + index // 2 * 14, f"{shorten(name, 11)} ({psth.trials[index]})", kind)]
+    peaks = zip(psth.conditions, psth.recorded.max(axis=1), psth.predicted.max(axis=1))
+    said = ", ".join(f"{c}: recorded peak {r:.1f}, predicted peak {p:.1f} spikes/s" for c, r, p in peaks)
+    return svg.panel(bottom + 38, f"{title}. {said}", parts, width=250)
 
 
 def _key(x: float, y: float, name: str, kind: str) -> str:
@@ -255,9 +234,7 @@ def trace_panel(trace: Trace) -> str:
     ):
         heights = [at_y(float(v)) if math.isfinite(v) else math.nan for v in values]
         parts += [svg.polyline(x, heights, f"curve {kind}"), _key(left + offset, 34, name, kind)]
-    return svg.panel(
-        bottom + 38, f"{trace.name}: measured and decoded values over a stretch of test time", parts
-    )
+    return svg.panel(bottom + 38, f"{trace.name}: measured and decoded values over a stretch of test time", parts)
 
 
 def shorten(name: str, most: int) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from numpy import ndarray
-from safetensors import SafetensorError
-from safetensors.numpy import safe_open, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from nwb_mtm.errors import RunError
 from nwb_mtm.recording import frozen
@@ -27,6 +27,7 @@ class Example:
 
     score: str
     what: str  # the hidden block in words
+    regions: tuple[str, ...]  # rows, in an order that keeps the block whole
     counts: UInt8[ndarray, "unit bin"]
     predicted: UInt8[ndarray, "unit bin"]  # maps: NOTHING outside the block
     block: Bool[ndarray, "unit bin"]  # hidden, and predicted here
@@ -92,9 +93,7 @@ class Figures:
     condition: str = ""  # the trial column behind the PSTHs
     every_unit: tuple[str, ...] = ()
     every_region: tuple[str, ...] = ()
-    every_rate: Float[ndarray, " every"] = field(
-        default_factory=lambda: np.zeros(0)
-    )  # training time, spikes/s
+    every_rate: Float[ndarray, " every"] = field(default_factory=lambda: np.zeros(0))  # training time, spikes/s
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recorded", frozen(self.recorded))
@@ -120,9 +119,7 @@ def load(path: Path) -> tuple[Figures, ...]:
             header = (file.metadata() or {}).get("figures", "[]")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise RunError(
-            f"{path.name} cannot be read: {error}. Write it again with `fit`.", kind="not_a_run"
-        ) from error
+        raise RunError(f"{path.name} cannot be read: {error}. Write it again with `fit`.", kind="not_a_run") from error
     return tuple(_figures(_restore(one, arrays)) for one in json.loads(header))
 
 

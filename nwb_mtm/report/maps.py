@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 from numpy import ndarray
 
 from nwb_mtm.report import svg
@@ -17,15 +17,6 @@ from nwb_mtm.report.svg import Scale
 WIDTH = 250.0
 LEFT, RIGHT, TOP = 50.0, 246.0, 40.0
 LEAST_LABEL = 11.0  # pixels between region labels
-
-
-def raster_panels(figures: Figures, score: str) -> list[str]:
-    """Recorded, predicted and baseline activity, units in the same order."""
-    baseline = figures.baseline_names.get(score, "")
-    maps = [("Recorded", "test windows", figures.recorded), ("Predicted", score, figures.predicted[score])]
-    if score in figures.baselines:
-        maps.append(("Baseline", baseline, figures.baselines[score]))
-    return [raster(figures, levels, title, note) for title, note, levels in maps]
 
 
 def raster(figures: Figures, levels: UInt8[ndarray, "unit bin"], title: str, note: str) -> str:
@@ -47,77 +38,69 @@ def map_height(rows: int) -> float:
     return float(min(max(rows * 2.0, 120.0), 340.0))
 
 
-def _frame(levels: UInt8[ndarray, "unit bin"], regions: Sequence[str], height: float) -> list[str]:
-    """The map on a hatched ground, lines between regions, and the regions' names."""
-    parts = [
-        svg.rect(LEFT, TOP, RIGHT - LEFT, height, "ground"),
-        image(levels, LEFT, TOP, RIGHT - LEFT, height),
-    ]
+def _frame(levels: UInt8[ndarray, "unit bin"], names: Sequence[str], height: float) -> list[str]:
+    """The map on a hatched ground, lines between groups of rows, and the groups' names."""
+    parts = [svg.rect(LEFT, TOP, RIGHT - LEFT, height, "ground"), image(levels, LEFT, TOP, RIGHT - LEFT, height)]
     scale = height / max(len(levels), 1)
-    row, middles, names = 0, [], []
-    for name, members in groupby(regions):
-        size = len(list(members))
-        if row:
-            parts.append(svg.line(LEFT - 8, TOP + row * scale, RIGHT, TOP + row * scale, "seam"))
-        middles.append(TOP + (row + size / 2) * scale)
-        names.append((name, size))
-        row += size
-    for (name, size), wanted, y in zip(names, middles, svg.apart(middles, LEAST_LABEL)):
-        if size * scale >= 3 or abs(y - wanted) < 20:
-            parts.append(svg.text(LEFT - 6, y + 3.5, shorten(name, 8), "tick", "end"))
+    groups = [(name, len(list(members))) for name, members in groupby(names)]
+    starts = [sum(size for _, size in groups[:i]) for i in range(len(groups))]
+    parts += [svg.line(LEFT - 8, TOP + s * scale, RIGHT, TOP + s * scale, "seam") for s in starts[1:]]
+    middles = [TOP + (start + size / 2) * scale for start, (_, size) in zip(starts, groups)]
+    shown = [i for i, (_, size) in enumerate(groups) if size * scale >= (0 if len(groups) < 20 else LEAST_LABEL / 2)]
+    for i, y in zip(shown, svg.apart([middles[i] for i in shown], LEAST_LABEL)):
+        parts.append(svg.text(LEFT - 6, y + 3.5, shorten(groups[i][0], 8), "tick", "end"))
     return parts
 
 
 def example_panels(example: Example, figures: Figures) -> list[str]:
-    """What the model was shown, what was recorded behind the cover, and what the model said."""
+    """The whole window with its hidden block, the spikes in the block, and what the model expected there."""
     top = max(2.0, float(np.quantile(example.counts, 0.995)))
     counts = np.minimum(np.round(example.counts / top * (NOTHING - 1)), NOTHING - 1).astype(np.uint8)
-    covered = example.block | example.unseen
+    rows, bins = (np.flatnonzero(example.block.any(axis=axis)) for axis in (1, 0))
+    inside = (slice(rows[0], rows[-1] + 1), slice(bins[0], bins[-1] + 1))
+    names = example.regions[inside[0]]
+    start = figures.start + float(bins[0]) * figures.bin_size
     return [
-        _example(
-            np.where(covered, NOTHING, counts).astype(np.uint8),
-            example,
-            figures,
-            "Shown",
-            "spikes the model saw",
-        ),
-        _example(
-            np.where(example.block, counts, NOTHING).astype(np.uint8),
-            example,
-            figures,
-            "Hidden",
-            example.what,
-        ),
-        _example(example.predicted, example, figures, "Predicted", "expected spikes in the hidden block"),
+        _shown(counts, example, figures),
+        _part(counts[inside], names, start, figures, "Recorded", "the spikes behind the frame"),
+        _part(example.predicted[inside], names, start, figures, "Predicted", "spikes expected there"),
     ]
 
 
-def _example(
-    levels: UInt8[ndarray, "unit bin"], example: Example, figures: Figures, title: str, note: str
-) -> str:
-    height = map_height(len(levels)) * 0.75
-    parts = [*heading(title, shorten(note, 44)), *_frame(levels, figures.regions, height)]
-    parts += _outline(example.block, height)
-    at = Scale(figures.start, figures.start + levels.shape[1] * figures.bin_size, LEFT, RIGHT)
-    parts.append(svg.axis_x(at, TOP + height, "seconds from the event" if figures.averaged else "seconds"))
-    said = f"{title}: {note}, one test window, {len(levels)} units by {levels.shape[1]} bins; hidden block outlined"
+def _shown(counts: UInt8[ndarray, "unit bin"], example: Example, figures: Figures) -> str:
+    height = example_height(len(counts))
+    levels = np.where(example.block | example.unseen, NOTHING, counts).astype(np.uint8)
+    gathered = example.score in ("co-smoothing", "intra-region")
+    hidden = np.flatnonzero(example.block.any(axis=1)).tolist() if gathered else []
+    names = ["hidden" if i in hidden else name for i, name in enumerate(example.regions)]
+    parts = [*heading("Shown", "the model saw all but the hatched"), *_frame(levels, names, height)]
+    rows, bins = (np.flatnonzero(example.block.any(axis=axis)) for axis in (1, 0))
+    wide, high = (RIGHT - LEFT) / counts.shape[1], height / len(counts)
+    box = ((bins[-1] + 1 - bins[0]) * wide, (rows[-1] + 1 - rows[0]) * high)
+    parts.append(svg.rect(LEFT + bins[0] * wide, TOP + rows[0] * high, *box, "block"))
+    at = Scale(figures.start, figures.start + counts.shape[1] * figures.bin_size, LEFT, RIGHT)
+    parts.append(svg.axis_x(at, TOP + height, _clock(figures)))
+    said = f"One test window of {len(counts)} units; hidden from the model: {example.what}"
     return svg.panel(TOP + height + 38, said, parts, width=WIDTH)
 
 
-def _outline(block: Bool[ndarray, "unit bin"], height: float) -> list[str]:
-    """A frame around every run of hidden rows, over the bins hidden in it."""
-    if not block.any():
-        return []
-    bins = np.flatnonzero(block.any(axis=0))
-    width, scale = (RIGHT - LEFT) / block.shape[1], height / len(block)
-    x, wide = LEFT + bins[0] * width, (bins[-1] + 1 - bins[0]) * width
-    parts, row = [], 0
-    for hidden, members in groupby(block.any(axis=1)):
-        size = len(list(members))
-        if hidden:
-            parts.append(svg.rect(x, TOP + row * scale, wide, size * scale, "block"))
-        row += size
-    return parts
+def _part(
+    levels: UInt8[ndarray, "unit bin"], names: Sequence[str], start: float, figures: Figures, title: str, note: str
+) -> str:
+    height = example_height(len(figures.units))
+    at = Scale(start, start + levels.shape[1] * figures.bin_size, LEFT, RIGHT)
+    parts = [*heading(title, note), *_frame(levels, names, height), svg.axis_x(at, TOP + height, _clock(figures))]
+    said = f"{title}: {note}, {len(levels)} units by {levels.shape[1]} bins"
+    return svg.panel(TOP + height + 38, said, parts, width=WIDTH)
+
+
+def example_height(rows: int) -> float:
+    """A little lower than the maps of averages."""
+    return map_height(rows) * 0.75
+
+
+def _clock(figures: Figures) -> str:
+    return "seconds from the event" if figures.averaged else "seconds"
 
 
 def square(
@@ -142,13 +125,10 @@ def square(
     for i, (name, row) in enumerate(zip(rows, values)):
         parts.append(svg.text(left - 6, top + (i + 0.5) * side + 4, shorten(name, 11), "row", "end"))
         for j, value in enumerate(row):
-            parts.append(
-                _field(value, most, (left + j * side, top + i * side, side), f"{name} → {columns[j]}", digits)
-            )
+            parts.append(_field(value, most, (left + j * side, top + i * side, side), f"{name} → {columns[j]}", digits))
     said = f"{title}: " + (
         "; ".join(
-            f"{r}: " + ", ".join(f"{c} {v:.{digits}f}" for c, v in zip(columns, line))
-            for r, line in zip(rows, values)
+            f"{r}: " + ", ".join(f"{c} {v:.{digits}f}" for c, v in zip(columns, line)) for r, line in zip(rows, values)
         )
         if len(rows) <= 6
         else note

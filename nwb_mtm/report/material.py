@@ -3,29 +3,31 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nwb_mtm.errors import RunError
+from nwb_mtm.intervals import Value
 from nwb_mtm.report import figures
 from nwb_mtm.report.figures import Figures
 from nwb_mtm.runs import RunFolder
+from nwb_mtm.scores import Activity, MeanScore, Scores, Table
+from nwb_mtm.tallies import verdict
 
 
 @dataclass(frozen=True)
-class Span:
-    """A value with its 95 % interval; NaN where it is not known."""
+class Overall:
+    """One score of the whole run: of its only session, or the mean over sessions."""
 
-    value: float
-    low: float
-    high: float
-
-    def __bool__(self) -> bool:
-        return math.isfinite(self.value)
-
-
-MISSING = Span(math.nan, math.nan, math.nan)
+    model: Table | None
+    baselines: Mapping[str, Table]
+    gain: Value
+    oracle: Table | None = None
+    against: str = ""
+    verdict: str = "not scored"
+    windows_to_tell: int | None = None
+    guarded: Mapping[str, Table] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +35,7 @@ class Material:
     """The files of a run, parsed."""
 
     name: str
-    scores: Mapping[str, Any]
+    scores: Scores
     sources: tuple[Mapping[str, Any], ...]
     command: str
     versions: Mapping[str, str]
@@ -42,20 +44,12 @@ class Material:
     figures: Mapping[str, Figures]
 
     @property
-    def sessions(self) -> Mapping[str, Mapping[str, Any]]:
-        """The scored sessions."""
-        return mapping(self.scores, "sessions")
-
-    @property
-    def overall(self) -> Mapping[str, Mapping[str, Any]]:
-        """One entry for each score: of the only session, or the mean over sessions.
-
-        Each entry holds `model` and `baselines` as totals (of the scored units), `gain`, and `oracle` or nothing.
-        """
-        if len(self.sessions) == 1:
-            only = next(iter(self.sessions.values()))
-            return {name: _headline(entry) for name, entry in mapping(only, "scores").items()}
-        return mapping(self.scores, "mean")
+    def overall(self) -> Mapping[str, Overall]:
+        """One entry for each score."""
+        if len(self.scores.sessions) == 1:
+            only = next(iter(self.scores.sessions.values()))
+            return {name: _of_session(activity) for name, activity in only.scores.items()}
+        return {name: _of_mean(mean) for name, mean in self.scores.mean.items()}
 
 
 def read(run: Path) -> Material:
@@ -63,18 +57,16 @@ def read(run: Path) -> Material:
     folder = RunFolder(run)
     if not folder.scores.is_file():
         found = "there is no such folder" if not run.exists() else "it holds no scores.json"
-        raise RunError(
-            f"{run} is no finished run: {found}. Pass a folder that `nwb-mtm fit` made.", kind="not_a_run"
-        )
+        raise RunError(f"{run} is no finished run: {found}. Pass a folder that `nwb-mtm fit` made.", kind="not_a_run")
     sources = _json(folder.sources) if folder.sources.is_file() else {}
     drawn = figures.load(folder.figures) if folder.figures.is_file() else ()
-    scores = _json(folder.scores)
+    scores = Scores.load(folder.scores)
     return Material(
         name=run.resolve().name,
         scores=scores,
         sources=tuple(sources.get("sources", ())),
         command=str(sources.get("command") or ""),
-        versions={**mapping(scores, "versions"), **mapping(sources, "versions")},
+        versions={**mapping(sources, "versions"), **scores.versions},
         steps=tuple(folder.read_steps()),
         config=folder.config.read_text(encoding="utf-8") if folder.config.is_file() else "",
         figures={one.session: one for one in drawn},
@@ -93,14 +85,26 @@ def _json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _headline(entry: Mapping[str, Any]) -> dict[str, Any]:
-    oracle = mapping(entry, "oracle").get("scored")
-    return {
-        **entry,
-        "model": mapping(mapping(entry, "model"), "scored"),
-        "baselines": {name: mapping(s, "scored") for name, s in mapping(entry, "baselines").items()},
-        "oracle": oracle,
-    }
+def _of_session(found: Activity) -> Overall:
+    return Overall(
+        model=found.model.scored if found.model else None,
+        baselines={name: each.scored for name, each in found.baselines.items()},
+        gain=found.gain,
+        oracle=found.oracle.scored if found.oracle else None,
+        against=found.against,
+        verdict=found.verdict,
+        windows_to_tell=found.windows_to_tell,
+        guarded={name: each.scored for name, each in found.guarded.items()},
+    )
+
+
+def _of_mean(found: MeanScore) -> Overall:
+    return Overall(found.model, found.baselines, found.gain, verdict=verdict(found.gain))
+
+
+def known(value: Value) -> bool:
+    """Whether there is a number."""
+    return math.isfinite(value.value)
 
 
 def mapping(holder: Any, name: str) -> Mapping[str, Any]:
@@ -109,17 +113,15 @@ def mapping(holder: Any, name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def span(holder: Any, *names: str) -> Span:
-    """The value with its interval under a path of names.
+def value(holder: Any) -> Value:
+    """The value with its interval that plain JSON holds.
 
-    >>> span({"gain": {"value": 0.1, "low": 0.0, "high": None}}, "gain").low
-    0.0
+    >>> value({"value": 0.1, "low": 0.0, "high": None}), value(None)
+    (Value(value=0.1, low=0.0, high=nan), Value(value=nan, low=nan, high=nan))
     """
-    for name in names:
-        holder = holder.get(name) if isinstance(holder, Mapping) else None
-    if isinstance(holder, Mapping) and "value" in holder:
-        return Span(*(number(holder.get(k)) for k in ("value", "low", "high")))
-    return Span(number(holder), math.nan, math.nan)
+    if isinstance(holder, Mapping):
+        return Value(*(number(holder.get(name)) for name in ("value", "low", "high")))
+    return Value(number(holder))
 
 
 def number(value: Any) -> float:

@@ -94,8 +94,8 @@
     const row = document.createElement("div");
     row.className = "saves";
     row.append(
-      button("Save SVG", `Save figure ${figure.dataset.name} as SVG`, () => saveSvg(figure)),
-      button("Save PNG", `Save figure ${figure.dataset.name} as PNG`, () => savePng(figure)),
+      button("Save SVG", `Save SVG of figure ${figure.dataset.name}`, () => saveSvg(figure)),
+      button("Save PNG", `Save PNG of figure ${figure.dataset.name}`, () => savePng(figure)),
     );
     figure.append(row);
   }

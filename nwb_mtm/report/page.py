@@ -8,9 +8,9 @@ from typing import Literal
 
 from nwb_mtm import runs
 from nwb_mtm.errors import RunError
-from nwb_mtm.report import activity, sections
+from nwb_mtm.report import activity, making, sections
 from nwb_mtm.report.html import section
-from nwb_mtm.report.material import Material, mapping, read
+from nwb_mtm.report.material import Material, read
 from nwb_mtm.report.sections import Section
 from nwb_mtm.report.words import count
 
@@ -25,10 +25,10 @@ PARTS = (
     activity.psths,
     activity.decoding,
     activity.region_map,
-    sections.training,
-    sections.reading,
-    activity.making,
-    activity.sources,
+    making.training,
+    making.reading,
+    making.making,
+    making.sources,
 )
 
 
@@ -52,9 +52,7 @@ def may_write(path: Path, existing: str) -> bool:
         return True
     if existing == "skip":
         return False
-    raise RunError(
-        f"{path} already exists. Choose another with -o, or pass --existing overwrite.", kind="exists"
-    )
+    raise RunError(f"{path} already exists. Choose another with -o, or pass --existing overwrite.", kind="exists")
 
 
 def page(run: Material) -> str:
@@ -67,11 +65,10 @@ def subtitle(run: Material) -> str:
     """What was scored, in one line."""
     units = sum(int(s.get("units") or 0) for s in run.sources)
     tests = sum(int((s.get("windows") or {}).get("test") or 0) for s in run.sources)
-    parts = [count(len(run.sessions), "session")]
+    parts = [count(len(run.scores.sessions), "session")]
     parts += [count(units, "unit")] if units else []
     parts += [f"{tests:,} test windows"] if tests else []
-    bins = mapping(run.scores, "protocol")
-    alignment = bins.get("alignment")
+    alignment = run.scores.protocol.get("alignment")
     return " · ".join([*parts, str(alignment)] if isinstance(alignment, str) else parts)
 
 

@@ -34,9 +34,7 @@ class Scale:
     def ticks(self, count: int = 4) -> list[float]:
         """Round values inside the axis: 1, 2 or 5 times a power of ten (powers of ten on a log axis)."""
         if self.log:
-            powers = range(
-                math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1
-            )
+            powers = range(math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1)
             return [10.0**p for p in powers]
         raw = (self.high - self.low) / max(count, 1) or 1.0
         power = 10.0 ** math.floor(math.log10(raw))
@@ -45,9 +43,7 @@ class Scale:
         return [round(i * step, 10) for i in range(first, last + 1)]
 
 
-def spanning(
-    values: Sequence[float], start: float, stop: float, *, zero: bool = False, room: float = 0.06
-) -> Scale:
+def spanning(values: Sequence[float], start: float, stop: float, *, zero: bool = False, room: float = 0.06) -> Scale:
     """An axis over all finite values, with a little room at both ends."""
     finite = [v for v in values if math.isfinite(v)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
@@ -140,7 +136,7 @@ def axis_y(scale: Scale, x: float, label: str, *, count: int = 4, right: float |
         if right is not None:
             parts.append(line(x, y, right, y, "grid"))
         parts.append(text(x - 6, y + 3.6, plain(tick), "tick", "end"))
-    parts.append(text(x - 34, min(scale.start, scale.stop) - 9, label, "label"))
+    parts.append(text(0, min(scale.start, scale.stop) - 11, label, "label"))
     return "".join(parts)
 
 
@@ -154,10 +150,7 @@ def apart(wanted: Sequence[float], gap: float = LABEL_GAP) -> list[float]:
     groups: list[tuple[list[int], float]] = []
     for index in order:
         members, middle = [index], wanted[index]
-        while (
-            groups
-            and middle - (len(members) - 1) * gap / 2 < groups[-1][1] + (len(groups[-1][0]) + 1) * gap / 2
-        ):
+        while groups and middle - (len(members) - 1) * gap / 2 < groups[-1][1] + (len(groups[-1][0]) + 1) * gap / 2:
             before, _ = groups.pop()
             members = before + members
             middle = sum(wanted[i] for i in members) / len(members)

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from nwb_mtm.report.material import Span, span
+from nwb_mtm.intervals import Value
+from nwb_mtm.report.material import Overall, known
 
-Verdict = Literal["better", "no better", "cannot tell"]
 SCORES = ("co-smoothing", "forward", "inter-region", "intra-region")
 QUESTIONS = {
     "co-smoothing": "Does the rest of the population tell what a hidden unit does?",
@@ -21,36 +21,25 @@ HIDDEN = {
     "inter-region": "a whole region hidden",
     "intra-region": "every other region hidden, and some units of this one",
 }
-VERDICTS: Mapping[Verdict, str] = {
+VERDICTS = {
     "better": "Better than the best baseline",
     "no better": "No better than the best baseline",
     "cannot tell": "Cannot tell",
+    "not scored": "Not scored",
 }
-MARKS: Mapping[Verdict, str] = {"better": "▲", "no better": "▼", "cannot tell": "◆"}
-BASELINES = {
-    "constant": "constant rate",
-    "psth": "trial average",
-    "drift": "trial average, drifting",
-    "smoothing": "the unit’s own past",
-    "exponential": "the unit’s own past",
-    "exponential-smoothing": "the unit’s own past",
-    "population-coupling": "population coupling",
-    "coupling": "population coupling",
-    "ridge": "ridge regression",
-    "rrr": "reduced-rank regression",
-    "reduced-rank": "reduced-rank regression",
-    "reduced-rank-regression": "reduced-rank regression",
-    "glm": "Poisson GLM",
-    "poisson-glm": "Poisson GLM",
+MARKS = {"better": "▲", "no better": "▼", "cannot tell": "◆", "not scored": "–"}
+BASELINES = {  # in a chart, in a sentence
+    "constant": ("constant rate", "each unit’s constant rate"),
+    "psth": ("trial average", "the trial average"),
+    "psth-condition": ("average by condition", "the trial average of each condition"),
+    "drift": ("drifting average", "the trial average with slow drift"),
+    "smoothing": ("own past", "each unit’s own past"),
+    "coupling": ("population rate", "the population rate"),
+    "ridge": ("ridge regression", "ridge regression"),
+    "reduced-rank": ("reduced-rank map", "reduced-rank regression"),
+    "glm": ("Poisson GLM", "a Poisson GLM"),
 }
-BLIND = (
-    "constant",
-    "psth",
-    "drift",
-    "smoothing",
-    "exponential",
-    "exponential-smoothing",
-)  # see no simultaneous activity
+BLIND = ("constant", "psth", "psth-condition", "drift", "smoothing")  # see no simultaneous activity
 SCHEMES = {
     "neuron": "neuron masking",
     "causal": "causal masking",
@@ -60,6 +49,14 @@ SCHEMES = {
     "random-token": "random-token masking",
     "region-subset": "region-subset masking",
 }
+GUARDED = "units near by or flagged as twins hidden with the target"
+FEATURES = {
+    "rates": "predicted rates",
+    "latents": "the model’s latents",
+    "counts": "counts",
+    "clock": "the clock",
+}
+METRICS = {"balanced_accuracy": "balanced accuracy", "r2": "R² on single windows"}
 TOTALS = {
     "bps_pooled": ("Pooled bits per spike", "all units’ spikes in one sum: quiet units weigh little"),
     "bps_mean": ("Published mean", "mean over units, against each unit’s mean rate in the test windows"),
@@ -79,56 +76,46 @@ class Answer:
 
     score: str
     question: str
-    verdict: Verdict
+    verdict: str
     sentence: str
-    gain: Span
+    gain: Value
 
 
-def verdict(gain: Span) -> Verdict:
-    """What an interval of the gain allows to say.
-
-    >>> verdict(Span(0.1, 0.05, 0.2)), verdict(Span(0.0, -0.1, 0.1)), verdict(Span(-0.1, -0.2, 0.0))
-    ('better', 'cannot tell', 'no better')
-    """
-    if gain.low > 0:
-        return "better"
-    return "no better" if gain.high <= 0 else "cannot tell"
-
-
-def answer(score: str, entry: Mapping[str, Any]) -> Answer:
+def answer(score: str, found: Overall) -> Answer:
     """The answer to the question behind one score."""
-    gain = span(entry, "gain")
-    said = verdict(gain)
-    against = baseline_label(str(entry.get("gain", {}).get("baseline") or best_blind(entry)))
-    told = f"{signed(gain.value)} bits per spike over {against} ({interval(gain)})."
-    if not gain:
-        told = "There were too few spikes or windows to compare."
-    elif said == "cannot tell":
-        told = f"{told[:-1]}: the interval includes 0. {windows_needed(entry)}"
-    return Answer(score, QUESTIONS.get(score, score), said, told.strip(), gain)
+    against = in_sentence(found.against or best_blind(found))
+    told = f"{signed(found.gain.value)} bits per spike over {against} ({interval(found.gain)})."
+    if not known(found.gain):
+        told = "There were too few regions, spikes or windows."
+    elif found.verdict == "cannot tell":
+        told = f"{told[:-1]}: the interval includes 0. {windows_needed(found)}"
+    return Answer(score, QUESTIONS.get(score, score), found.verdict, told.strip(), found.gain)
 
 
-def windows_needed(entry: Mapping[str, Any]) -> str:
+def windows_needed(found: Overall) -> str:
     """How many test windows would tell, when the scores say so."""
-    found = entry.get("gain", {}).get("windows_needed") or entry.get("windows_needed")
-    return f"About {int(found):,} test windows would tell." if found else ""
+    return f"About {found.windows_to_tell:,} test windows would tell." if found.windows_to_tell else ""
 
 
-def best_blind(entry: Mapping[str, Any]) -> str:
+def best_blind(found: Overall) -> str:
     """The best of the baselines that see no simultaneous activity."""
-    pooled = {name: span(total, "bps_pooled").value for name, total in entry.get("baselines", {}).items()}
-    known = {name: v for name, v in pooled.items() if is_blind(name) and math.isfinite(v)}
-    return max(known, key=lambda name: known[name]) if known else "the best baseline"
+    seen = {name: t.bps_pooled.value for name, t in found.baselines.items() if is_blind(name) and known(t.bps_pooled)}
+    return max(seen, key=lambda name: seen[name]) if seen else ""
 
 
 def is_blind(name: str) -> bool:
     """Whether a baseline sees none of the activity it is compared at."""
-    return name.replace("_", "-").split(":")[0] in BLIND
+    return name in BLIND
 
 
 def baseline_label(name: str) -> str:
-    """A baseline's name in words."""
-    return BASELINES.get(name.replace("_", "-"), name.replace("_", " "))
+    """A baseline's name in a chart."""
+    return BASELINES.get(name, (name.replace("_", " "),))[0]
+
+
+def in_sentence(name: str) -> str:
+    """A baseline's name in a sentence."""
+    return BASELINES[name][1] if name in BASELINES else name.replace("_", " ") or "the best baseline"
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -145,7 +132,7 @@ def figure(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}".replace("-", "\u2212") if math.isfinite(value) else "–"
 
 
-def interval(found: Span, digits: int = 3) -> str:
+def interval(found: Value, digits: int = 3) -> str:
     """`low to high`."""
     if not math.isfinite(found.low):
         return "no interval"

@@ -1,26 +1,30 @@
 """A run folder with plausible contents, made in a second without training anything."""
 
 import json
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
+from nwb_mtm.intervals import Value
 from nwb_mtm.recording import Intervals, Recording
 from nwb_mtm.report import figures
 from nwb_mtm.report.collecting import collect
+from nwb_mtm.scores import Activity, Check, MeanScore, PerUnit, Scores, ScoreSet, SessionScores, Table
+from nwb_mtm.tallies import verdict, windows_to_tell
 from nwb_mtm.windows import Windows
 
 SCORES = ("co-smoothing", "forward", "inter-region", "intra-region")
 LEVEL = {"co-smoothing": 0.24, "forward": 0.12, "inter-region": 0.07, "intra-region": 0.19}
 REGIONS = ("CA1", "VISp", "LP", "MOs", "SCm", "DG", "PO", "unknown")
-BASELINES = {"constant": -0.04, "psth": 0.10, "drift": 0.13, "population-coupling": 0.09, "ridge": 0.20}
+BASELINES = {"constant": -0.04, "psth": 0.10, "drift": 0.13, "coupling": 0.09, "ridge": 0.20, "reduced-rank": 0.18}
 STEPS = 600
 
 
-def recording(
-    session: str, units: int, trials: int, rng: np.random.Generator
-) -> tuple[Recording, np.ndarray]:
+def recording(session: str, units: int, trials: int, rng: np.random.Generator) -> tuple[Recording, np.ndarray]:
     """Poisson units driven by a stimulus, a choice and a shared slow state; with each unit's loadings."""
     labels = [
         REGIONS[int(i)]
@@ -45,9 +49,7 @@ def recording(
         lam = np.clip(rate * np.exp(loading @ drive - 0.3), 0, 120) * 0.02
         counts = rng.poisson(lam)
         trains.append(np.repeat(time, counts) + rng.uniform(0, 0.02, counts.sum()))
-    table = Intervals(
-        start, start + 1.5, {"choice": choice, "go": start}, events=("go",), targets=("choice",)
-    )
+    table = Intervals(start, start + 1.5, {"choice": choice, "go": start}, events=("go",), targets=("choice",))
     made = Recording.from_arrays(trains, session=session, subject="mouse-1", regions=labels, trials=table)
     return made, np.clip(base[:, None] * np.exp(loadings @ drive - 0.3), 0, 120)
 
@@ -62,95 +64,84 @@ def predict(windows: Windows, truth: np.ndarray, strength: float, rng: np.random
     return mean * (rate / mean) ** strength * np.exp(rng.normal(0, 0.05, rate.shape))
 
 
-def value(middle: float, width: float) -> dict[str, float]:
+def value(middle: float, width: float) -> Value:
     """A value with its interval."""
-    return {"value": round(middle, 4), "low": round(middle - width, 4), "high": round(middle + width, 4)}
+    return Value(round(middle, 4), round(middle - width, 4), round(middle + width, 4))
 
 
-def totals(level: float, units: int, width: float = 0.02) -> dict[str, object]:
-    """One T of scores.json."""
-    return {
-        "bps_mean": value(level * 0.9, width * 1.6),
-        "bps_median": value(level * 0.7, width),
-        "bps_pooled": value(level, width),
-        "bps_mean_train_null": value(level * 0.95, width * 1.5),
-        "d2_mean": value(level * 0.3, width / 2),
-        "share_positive": value(min(0.97, 0.5 + level), 0.03),
-        "units": units,
-    }
+def plain(found: Value) -> dict[str, float]:
+    """The same as scores.json holds it."""
+    return {"value": found.value, "low": found.low, "high": found.high}
 
 
-def scored(
-    level: float, units: int, rng: np.random.Generator, rates: np.ndarray, width: float = 0.02
-) -> dict[str, object]:
-    """One S of scores.json."""
+def totals(level: float, units: int, width: float = 0.02) -> Table:
+    """One row of scores."""
+    return Table(
+        bps_mean=value(level * 0.9, width * 1.6),
+        bps_median=value(level * 0.7, width),
+        bps_pooled=value(level, width),
+        bps_mean_train_null=value(level * 0.95, width * 1.5),
+        d2_mean=value(level * 0.3, width / 2),
+        share_positive=value(min(0.97, 0.5 + level), 0.03),
+        units=units,
+    )
+
+
+def scored(level: float, rng: np.random.Generator, rates: np.ndarray, regions: Sequence[str] = ()) -> ScoreSet:
+    """One predictor's scores."""
     spread = 0.35 / np.sqrt(1 + rates)
-    bps = level * (0.4 + 0.6 * rng.gamma(2, 0.5, units)) + rng.normal(0, 1, units) * spread * 0.5
-    return {
-        "scored": totals(level, int(units * 0.8), width),
-        "all": totals(level * 0.93, units, width),
-        "per_unit": {
-            "bps": [None if r < 0.15 else round(float(b), 4) for b, r in zip(bps, rates)],
-            "bps_train_null": [round(float(b) + 0.01, 4) for b in bps],
-            "d2": [round(float(b) * 0.3, 4) for b in bps],
-            "spikes": [int(r * 240) for r in rates],
-        },
-    }
+    bps = level * (0.4 + 0.6 * rng.gamma(2, 0.5, len(rates))) + rng.normal(0, 0.5, len(rates)) * spread
+    bps[rates < 0.15] = np.nan
+    per_unit = PerUnit(tuple(bps), tuple(bps + 0.01), tuple(bps * 0.3), tuple(rates * 240))
+    names = sorted(set(regions) - {"unknown"})
+    tables = {n: totals(level * rng.uniform(0.4, 1.5), list(regions).count(n), 0.03) for n in names}
+    return ScoreSet(totals(level, int(len(rates) * 0.8)), totals(level * 0.93, len(rates)), per_unit, tables)
 
 
-def score(
-    name: str, units: int, rng: np.random.Generator, rates: np.ndarray, weaker: float = 0.0
-) -> dict[str, object]:
+def activity(name: str, rng: np.random.Generator, rates: np.ndarray, regions: Sequence[str], weaker: float) -> Activity:
     """Model, baselines, gain and oracle of one score."""
     level = LEVEL[name] - weaker
-    baselines = {b: scored(LEVEL[name] * v / 0.22, units, rng, rates) for b, v in BASELINES.items()}
     gain = {"co-smoothing": 0.105, "forward": 0.034, "inter-region": -0.012, "intra-region": 0.009}[name]
-    width = {"intra-region": 0.02}.get(name, 0.011)
-    return {
-        "model": scored(level, units, rng, rates),
-        "baselines": baselines,
-        "gain": {**value(gain - weaker, width), "baseline": "drift"},
-        "oracle": scored(level * 1.5, units, rng, rates),
-    }
+    found = value(gain - weaker + rng.normal(0, 0.004), {"intra-region": 0.02}.get(name, 0.011))
+    return Activity(
+        model=scored(level, rng, rates, regions),
+        baselines={b: scored(LEVEL[name] * v / 0.22, rng, rates) for b, v in BASELINES.items()},
+        gain=found,
+        oracle=scored(level * 1.5, rng, rates),
+        against="drift",
+        verdict=verdict(found),
+        windows=64,
+        windows_to_tell=windows_to_tell(found, 64),
+        guarded={"model": scored(level * 0.96, rng, rates)},
+    )
 
 
 def decoding() -> dict[str, object]:
-    """One class and one series."""
-    return {
-        "choice": {
-            "kind": "discrete",
-            "metric": "balanced accuracy",
-            "model": value(0.82, 0.05),
-            "baselines": {"counts": value(0.78, 0.05), "clock": value(0.55, 0.06)},
-            "chance": 0.5,
-            "classes": ["left", "right"],
-            "confusion": [[41, 8], [10, 37]],
-        },
-        "wheel_velocity": {
-            "kind": "continuous",
-            "metric": "R2",
-            "model": value(0.46, 0.05),
-            "baselines": {"counts": value(0.41, 0.05), "clock": value(0.22, 0.04)},
-        },
-    }
+    """One class and one series, as the decoders write them."""
 
-
-def region_scores(labels: Sequence[str]) -> dict[str, object]:
-    """Scores of each region and the map of who predicts whom."""
-    names = sorted(set(labels) - {"unknown"})
-    rng = np.random.default_rng(1)
-    table = {
-        name: {
-            "units": list(labels).count(name),
-            "scores": {
-                s: {"bps_pooled": value(LEVEL[s] * rng.uniform(0.4, 1.5), 0.03), "gain": value(0.03, 0.03)}
-                for s in SCORES
-            },
+    def label(level: float) -> dict[str, object]:
+        right = round(45 * level)
+        matrix = [[right, 45 - right], [50 - round(50 * level), round(50 * level)]]
+        return {
+            "balanced_accuracy": plain(value(level, 0.05)),
+            "auc": plain(value(level + 0.05, 0.04)),
+            "confusion": matrix,
         }
-        for name in names
+
+    labels = {"rates": label(0.82), "latents": label(0.84), "counts": label(0.78), "clock": label(0.55)}
+    series = {name: {"r2": plain(value(v, 0.05))} for name, v in {"rates": 0.46, "counts": 0.41, "clock": 0.22}.items()}
+    return {
+        "choice": {"classes": ["left", "right"], "status": "tested", "features": labels, "warnings": []},
+        "/processing/behavior/wheel_velocity": {"status": "tested", "features": series, "warnings": []},
+        "block": {"classes": ["A", "B"], "status": "not tested: 3 runs of one label, 8 are needed", "features": {}},
     }
-    matrix = rng.gamma(1.0, 0.05, (len(names), len(names)))
-    return {"table": table, "map": {"regions": names, "value": matrix.round(4).tolist()}}
+
+
+def region_map(labels: Sequence[str]) -> dict[str, object]:
+    """The map of who predicts whom."""
+    names = sorted(set(labels) - {"unknown"})
+    matrix = np.random.default_rng(1).gamma(1.0, 0.05, (len(names), len(names)))
+    return {"regions": names, "values": matrix.round(4).tolist()}
 
 
 def steps() -> list[dict[str, object]]:
@@ -170,34 +161,18 @@ def steps() -> list[dict[str, object]]:
     return lines
 
 
-CHECKS = [
-    {
-        "name": "unseen test time",
-        "status": "pass",
-        "message": "No test window touches training or validation time.",
-    },
-    {"name": "duplicate recordings", "status": "pass", "message": "No recording occurs under two names."},
-    {
-        "name": "flagged pairs",
-        "status": "warn",
-        "message": "3 pairs of units on one electrode rise and fall together at zero lag; the guarded score leaves them out.",
-    },
-    {
-        "name": "baseline wins",
-        "status": "warn",
-        "message": "inter-region: the drift baseline scores higher than the model.",
-    },
-    {
-        "name": "drift",
-        "status": "fail",
-        "message": "14 units change their rate more than threefold over the session.",
-    },
-    {
-        "name": "too few spikes",
-        "status": "pass",
-        "message": "Every region scored has at least 2,000 test spikes.",
-    },
-]
+CHECKS = (
+    Check("unseen test time", "pass", "No test window touches training or validation time."),
+    Check("duplicate recordings", "pass", "No recording occurs under two names."),
+    Check(
+        "flagged pairs",
+        "warn",
+        "3 pairs of units on one electrode fire together at zero lag; the guarded score hides them.",
+    ),
+    Check("baseline wins", "warn", "inter-region: the drift baseline scores higher than the model."),
+    Check("drift", "fail", "14 units change their rate more than threefold over the session."),
+    Check("too few spikes", "pass", "Every region scored has at least 2,000 test spikes."),
+)
 
 
 def source(key: str, labels: Sequence[str]) -> dict[str, object]:
@@ -219,116 +194,91 @@ def source(key: str, labels: Sequence[str]) -> dict[str, object]:
             {"what": "units", "why": "labelled noise", "count": 42},
             {"what": "trials", "why": "nan_time", "count": 3},
         ],
-        "warnings": [
-            {"kind": "clocks_disagree", "message": "The last trial ends 0.4 s after the last spike."}
-        ],
+        "warnings": [{"kind": "clocks_disagree", "message": "The last trial ends 0.4 s after the last spike."}],
     }
 
 
 def make_session(
     key: str, units: int, trials: int, seed: int, weaker: float
-) -> tuple[figures.Figures, dict[str, object], dict[str, object]]:
+) -> tuple[figures.Figures, SessionScores, dict[str, object]]:
     """Figures, scores and source of one session."""
     rng = np.random.default_rng(seed)
     made, truth = recording(key.split("/")[1], units, trials, rng)
     train, _, test = Windows.around(made, "go").split()
-    predicted = {s: predict(test, truth, strength, rng) for s, strength in zip(SCORES, (0.8, 0.5, 0.35, 0.7))}
+    train, test = replace(train, session=key), replace(test, session=key)
+    predicted = {s: predict(test, truth, strength, rng) for s, strength in zip(SCORES, (0.85, 0.5, 0.4, 0.75))}
     predicted["forward"][:, : -test.bins // 10] = np.nan
     flat = train.counts.mean(axis=0)[None].repeat(len(test), 0)
-    rates = train.rates
-    decoded = {
-        "wheel_velocity": tuple(
-            np.cumsum(rng.normal(0, 0.2, (len(test), test.bins)), 1) * k for k in (1.0, 0.7)
-        )
-    }
+    smooth = gaussian_filter1d(flat, 3, axis=1)
+    wheel = np.cumsum(rng.normal(0, 0.2, (len(test), test.bins)), 1)
+    decoded = {"/processing/behavior/wheel_velocity": (wheel, wheel * 0.7 + rng.normal(0, 0.25, wheel.shape))}
     found = collect(
         train,
         test,
         predicted,
-        {s: ("psth", flat) for s in SCORES},
+        dict.fromkeys(SCORES, ("drift", smooth)),
         valid_bps=rng.normal(0.2, 0.2, units),
         decoded=decoded,
     )
-    scores = {s: score(s, units, rng, rates, weaker) for s in SCORES}
-    entry = {
-        "units": list(made.units.keys),
-        "scores": scores,
-        "decoding": decoding(),
-        "regions": region_scores(made.units.regions),
-    }
-    return found, entry, source(key, made.units.regions)
+    labels = made.units.regions
+    columns = {"key": made.units.keys, "region": labels, "rate": train.rates.tolist()}
+    scores = SessionScores(
+        units=columns,
+        scores={s: activity(s, rng, train.rates, labels, weaker) for s in SCORES},
+        subject=key.split("/")[0],
+        decoding=decoding(),
+        regions=region_map(labels),
+    )
+    return found, scores, source(key, labels)
+
+
+def mean_score(sessions: Sequence[SessionScores], name: str) -> MeanScore:
+    """The mean over sessions, with made-up intervals."""
+    each = [s.scores[name] for s in sessions]
+    level = float(np.mean([a.model.scored.bps_pooled.value for a in each if a.model]))
+    gain = value(float(np.mean([a.gain.value for a in each])), 0.008)
+    return MeanScore(totals(level, 5), {b: each[0].baselines[b].scored for b in BASELINES}, gain, len(each), 2)
 
 
 def fake_run(
-    folder: Path,
-    *,
-    sessions: int = 1,
-    units: int = 90,
-    trials: int = 120,
-    weaker: float = 0.0,
-    bin_size: float = 0.02,
+    folder: Path, *, sessions: int = 1, units: int = 90, trials: int = 120, weaker: float = 0.0, bin_size: float = 0.02
 ) -> Path:
     """Write the folder; `weaker` lowers every score, for comparisons."""
     folder.mkdir(parents=True, exist_ok=True)
     keys = [f"mouse-{1 + i // 2}/ses-{i + 1}" for i in range(sessions)]
     made = [make_session(key, units, trials, i, weaker) for i, key in enumerate(keys)]
     figures.save([m[0] for m in made], folder / "figures.safetensors")
-    rng = np.random.default_rng(0)
-    mean = {}
-    for name in SCORES:
-        one = score(name, 5, rng, np.ones(5), weaker)
-        mean[name] = {
-            "model": one["model"]["scored"],
-            "baselines": {b: s["scored"] for b, s in one["baselines"].items()},
-            "gain": one["gain"],
-        }
-    protocol = {
-        "bins": 100,
-        "bin": bin_size,
-        "window": 2.0,
-        "alignment": "trials.go [-0.5, +1.5] s",
-        "split": "blocks",
-        "null": "test mean",
-        "units": "auto",
-        "level": "raw",
-        "folds": 10,
-    }
-    scores = {
-        "format": 1,
-        "model": {
-            "name": "MtM",
-            "width": 64,
-            "layers": 1,
-            "schemes": ["neuron", "causal", "inter-region", "intra-region"],
-            "parameters": 412_000,
+    scores = Scores(
+        model="run",
+        protocol={
+            "bins": 100,
+            "bin": bin_size,
+            "window": 2.0,
+            "alignment": "trials.go [-0.5, +1.5] s",
+            "split": "blocks",
+            "null": "test mean",
+            "units": "auto",
+            "level": "raw",
+            "folds": 10,
         },
-        "protocol": protocol,
-        "split": {"kind": "blocks", "shares": [0.7, 0.1, 0.2]},
-        "seeds": {"train": 0, "split": 0, "bootstrap": 0},
-        "versions": {"nwb-mtm": "0.1.0", "torch": "2.13.0", "numpy": "2.2.0", "python": "3.11.9"},
-        "checks": CHECKS,
-        "sessions": {key: m[1] for key, m in zip(keys, made)},
-        "mean": mean,
-    }
-    (folder / "scores.json").write_text(json.dumps(scores))
-    (folder / "steps.jsonl").write_text("".join(json.dumps(line) + "\n" for line in steps()))
-    sources = {
-        "sources": [m[2] for m in made],
-        "command": "nwb-mtm fit 000409 --max-sessions 1 --budget 5m",
-        "versions": scores["versions"],
-    }
-    (folder / "sources.json").write_text(json.dumps(sources))
-    (folder / "config.toml").write_text(
-        '[windows]\nalign = "trials.go"\nbin = 0.02\n\n[train]\nbudget = "5m"\nsteps = 600\nseed = 0\n'
+        split="blocks",
+        sessions={key: m[1] for key, m in zip(keys, made)},
+        mean={name: mean_score([m[1] for m in made], name) for name in SCORES},
+        checks=CHECKS,
+        seeds={"train": 0, "split": 0, "bootstrap": 0},
+        versions={"nwb-mtm": "0.1.0", "torch": "2.13.0", "numpy": "2.2.0", "python": "3.11.9"},
     )
+    content = {
+        "scores.json": json.dumps(scores.to_json(), allow_nan=False),
+        "steps.jsonl": "".join(json.dumps(line) + "\n" for line in steps()),
+        "sources.json": json.dumps({"sources": [m[2] for m in made], "command": "nwb-mtm fit 000409 --budget 5m"}),
+        "config.toml": '[windows]\nalign = "trials.go"\nbin = 0.02\n\n[train]\nbudget = "5m"\nsteps = 600\n',
+    }
+    for name, text in content.items():
+        (folder / name).write_text(text, encoding="utf-8")
     return folder
 
 
 if __name__ == "__main__":
-    import sys
-
-    fake_run(
-        Path(sys.argv[1]),
-        sessions=int(sys.argv[2]) if len(sys.argv) > 2 else 1,
-        units=int(sys.argv[3]) if len(sys.argv) > 3 else 160,
-    )
+    count, size = (int(v) for v in (sys.argv[2:] + ["1", "160"][len(sys.argv) - 2 :]))
+    fake_run(Path(sys.argv[1]), sessions=count, units=size, trials=360)

@@ -1,0 +1,183 @@
+"""Runs side by side, as long as their scores were made alike."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, Literal
+
+from nwb_mtm import runs as folders
+from nwb_mtm.errors import RunError
+from nwb_mtm.intervals import Value
+from nwb_mtm.report import charts, words
+from nwb_mtm.report.charts import Row
+from nwb_mtm.report.html import drawing, table
+from nwb_mtm.report.making import series
+from nwb_mtm.report.material import Material, known, read
+from nwb_mtm.report.page import assemble, may_write
+from nwb_mtm.report.sections import Section, answer_items
+from nwb_mtm.report.words import figure, interval
+from nwb_mtm.scores import NOTHING
+
+
+def compare(
+    runs: Sequence[str | Path], out: str | Path, *, existing: Literal["error", "skip", "overwrite"] = "error"
+) -> Path:
+    """Write one page for several runs; runs scored by different protocols are refused."""
+    path = Path(out)
+    found = [read(Path(run)) for run in runs]
+    refuse_unlike(found)
+    if may_write(path, existing):
+        folders.write_text(path, comparison(found))
+    return path
+
+
+def refuse_unlike(found: Sequence[Material]) -> None:
+    """An error that names the parts in which protocols differ, or says that no session is shared."""
+    if len(found) < 2:
+        raise RunError(f"{len(found)} run to compare; pass two or more run folders.", kind="nothing_to_do")
+    first = found[0]
+    for other in found[1:]:
+        parts = unlike(protocol(first), protocol(other))
+        if parts:
+            raise RunError(
+                f"{first.name} and {other.name} were not scored alike, so their numbers cannot share a column. "
+                f"Different: {'; '.join(parts)}. Evaluate both models with the same settings on the same sources.",
+                kind="different_protocols",
+            )
+    if not shared_sessions(found):
+        raise RunError(
+            f"{', '.join(one.name for one in found)} share no scored session. Evaluate the models on the same sources.",
+            kind="nothing_to_do",
+        )
+
+
+def protocol(run: Material) -> dict[str, Any]:
+    """All that must agree: the protocol, and how time was split and with which seed."""
+    seeds = {f"{name} seed": seed for name, seed in run.scores.seeds.items() if name == "split"}
+    return {**run.scores.protocol, "split": run.scores.split, **seeds}
+
+
+def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The parts in which two protocols differ, in words.
+
+    >>> unlike({"bin": 0.02, "folds": 10}, {"bin": 0.05, "folds": 10})
+    ['bin (0.02 and 0.05)']
+    """
+    names = [*one, *(name for name in other if name not in one)]
+    return [f"{n} ({one.get(n, 'none')} and {other.get(n, 'none')})" for n in names if one.get(n) != other.get(n)]
+
+
+def shared_sessions(found: Sequence[Material]) -> list[str]:
+    """Sessions that every run has scored."""
+    return [key for key in found[0].scores.sessions if all(key in one.scores.sessions for one in found)]
+
+
+def labels(found: Sequence[Material]) -> list[str]:
+    """The runs' names; numbered when two are the same."""
+    names = [one.name for one in found]
+    return [f"{n} ({i + 1})" if names.count(n) > 1 else n for i, n in enumerate(names)]
+
+
+def comparison(found: Sequence[Material]) -> str:
+    """The whole page as text."""
+    names = labels(found)
+    shared = shared_sessions(found)
+    under = f"{words.count(len(found), 'run')} on {words.count(len(shared), 'shared session')}, scored alike"
+    parts = [side_by_side(found, names), *said(found, names), by_session(found, names), courses(found, names)]
+    parts.append(settings(found, names))
+    return assemble(" · ".join(names), under, [part for part in parts if part.body])
+
+
+def side_by_side(found: Sequence[Material], names: Sequence[str]) -> Section:
+    """Gain and score of every run, in one column each."""
+    scores = words.ordered(found[0].overall)
+    same = all(set(one.scores.sessions) == set(found[0].scores.sessions) for one in found)
+    if not same:
+        told = "The runs scored different sets of sessions, so no means are shown; below are the sessions they share."
+        return Section("answers", "Side by side", f"<p>{told}</p>")
+    panels = [charts.dot_rows(_rows(found, names, s), s, "", "gain in bits per spike") for s in scores]
+    caption = (
+        "Each run’s gain over the best baseline that sees no simultaneous activity, with its own 95 % interval. "
+        "Intervals that do not overlap speak for a difference; intervals that overlap leave it open."
+    )
+    rows = []
+    for score in scores:
+        gains = [one.overall[score].gain if score in one.overall else NOTHING for one in found]
+        rows.append([f"{escape(score)}<small>gain</small>", *(_cell(g, signed=True) for g in gains)])
+        for key in ("bps_pooled", "bps_mean"):
+            values = [_total(one, score, key) for one in found]
+            rows.append([f"<small>{words.TOTALS[key][0]}</small>", *(_cell(v) for v in values)])
+    return Section(
+        "answers", "Side by side", drawing("gains", panels, caption) + table(["", *names], rows, "The numbers")
+    )
+
+
+def _rows(found: Sequence[Material], names: Sequence[str], score: str) -> list[Row]:
+    return [
+        Row(n, one.overall[score].gain if score in one.overall else NOTHING, "plain") for n, one in zip(names, found)
+    ]
+
+
+def _total(run: Material, score: str, key: str) -> Value:
+    entry = run.overall.get(score)
+    value = getattr(entry.model, key) if entry and entry.model else NOTHING
+    return value if isinstance(value, Value) else NOTHING
+
+
+def _cell(found: Value, *, signed: bool = False) -> str:
+    if not known(found):
+        return "–"
+    shown = words.signed(found.value) if signed else figure(found.value)
+    return f"{shown}<small>{interval(found)}</small>"
+
+
+def said(found: Sequence[Material], names: Sequence[str]) -> list[Section]:
+    """The answers of every run, in words."""
+    return [Section(f"answers-{i + 1}", name, answer_items(one)) for i, (one, name) in enumerate(zip(found, names))]
+
+
+def by_session(found: Sequence[Material], names: Sequence[str]) -> Section:
+    """The gain of every run in every shared session."""
+    shared = shared_sessions(found)
+    blocks = []
+    for score in words.ordered(found[0].overall):
+        rows = []
+        for key in shared:
+            gains = [one.scores.sessions[key].scores.get(score) for one in found]
+            rows.append([escape(key), *(_cell(g.gain, signed=True) if g else "–" for g in gains)])
+        blocks.append(table([score, *names], rows, f"Gain, {score}"))
+    return Section("by-session", "Session by session", "".join(blocks) if len(shared) > 1 or not blocks else "")
+
+
+def courses(found: Sequence[Material], names: Sequence[str]) -> Section:
+    """Validation curves of all runs, a panel for each score."""
+    curves = [series(one, "valid") for one in found]
+    scores = words.ordered({score: None for each in curves for score in each})
+    panels = []
+    for score in scores:
+        lines = {name: each[score] for name, each in zip(names, curves) if score in each}
+        panels.append(charts.curves(score, "validation", "bits per spike", "step", lines))
+    caption = (
+        "How the validation score rose in training. Steps of runs with other settings need not take the same time."
+    )
+    return Section("training", "Training", drawing("courses", panels, caption))
+
+
+def settings(found: Sequence[Material], names: Sequence[str]) -> Section:
+    """The settings in which the runs differ, and what they have in common."""
+    flat = [_flat(tomllib.loads(one.config)) for one in found]
+    keys = list(dict.fromkeys(key for each in flat for key in each))
+    differ = [key for key in keys if len({str(each.get(key)) for each in flat}) > 1]
+    rows = [[escape(key), *(escape(str(each.get(key, "–"))) for each in flat)] for key in differ]
+    body = table(["setting", *names], rows, "Settings that differ") if rows else "<p>All settings are the same.</p>"
+    common = [[escape(str(k)), escape(str(v))] for k, v in protocol(found[0]).items()]
+    return Section("making", "Settings", body + table(["part", "value"], common, "Their common protocol", kind="words"))
+
+
+def _flat(found: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in found.items():
+        inner = _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        flat.update(inner)
+    return flat
