@@ -1,0 +1,58 @@
+"""From a model and sources to decodings: read, cut as the model was trained, decode."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nwb_mtm.config import Config
+from nwb_mtm.decoding import DecodingConfig, decode
+from nwb_mtm.decoding_results import Decoding
+from nwb_mtm.errors import RunError
+from nwb_mtm.preparation import Session, prepare
+
+if TYPE_CHECKING:
+    from nwb_mtm.checkpoint import Checkpoint
+    from nwb_mtm.fitting import Said
+    from nwb_mtm.sources import SourceOptions
+
+NO_MODEL = "counts"  # in place of a model: decode the spikes alone
+
+
+def decode_sources(
+    model: "Checkpoint | str | Path",
+    sources: Sequence[str],
+    *,
+    targets: Sequence[str] | None = None,
+    config: DecodingConfig | None = None,
+    source_options: "SourceOptions | None" = None,
+    settings: Config | None = None,
+) -> "Iterator[Said | Decoding]":
+    """Decode every session of the sources; `model` may be `counts`, for no model at all.
+
+    Sessions keep the split they were trained with. Settings are the model's own unless given.
+    """
+    from nwb_mtm.fitting import FitOptions, Gathered, Said, gather, load
+
+    checkpoint = None if str(model) == NO_MODEL else load(model)
+    chosen = settings or (Config() if checkpoint is None else checkpoint.config)
+    options = FitOptions() if source_options is None else FitOptions(sources=source_options)
+    for event in gather(sources, chosen, options):
+        if isinstance(event, Said):
+            yield event
+        elif isinstance(event, Gathered):
+            prepared = prepare(event.recordings, chosen, known=None if checkpoint is None else checkpoint.splits)
+            yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)
+            for session in prepared.sessions:
+                yield _decode_one(session, checkpoint, targets, config)
+
+
+def _decode_one(
+    session: Session, checkpoint: "Checkpoint | None", targets: Sequence[str] | None, config: DecodingConfig | None
+) -> Decoding:
+    if checkpoint is not None and session.windows.session not in checkpoint.vocabulary.units:
+        raise RunError(
+            f"The model was not trained on {session.windows.session}, so it has no rates or latents for it. "
+            f"Fit it first, or give {NO_MODEL!r} in place of the model to decode its spikes alone.",
+            kind="does_not_fit",
+        )
+    return decode(session.windows, checkpoint, targets=targets, config=config)
