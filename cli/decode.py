@@ -1,0 +1,141 @@
+"""`nwb-mtm decode`: trial columns and behaviour from spikes, rates, latents and the clock."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .options import build_config, build_sources, plain_sources, selection_options, source_options, window_options
+
+if TYPE_CHECKING:
+    from nwb_mtm.decoding_results import Decoding, LabelDecoding, SeriesDecoding
+
+S = TypeVar("S")
+EPILOG = """\b
+Examples:
+  nwb-mtm decode runs/session session.nwb
+  nwb-mtm decode runs/session session.nwb --target choice --target wheel_velocity
+  nwb-mtm decode counts session.nwb --align stim_on_time --after 0.3
+"""
+
+
+@click.command("decode", epilog=EPILOG)
+@click.argument("model")
+@click.argument("sources", nargs=-1, required=True)
+@click.option("--target", "targets", multiple=True, metavar="NAME", help="Trial column or series; may be repeated.")
+@click.option("--published", is_flag=True, help="Labels from every bin as it is, as in the paper.")
+@click.option("--permutations", type=click.IntRange(0), default=200, show_default=True, help="Draws of the null.")
+@click.option("--no-regions", is_flag=True, help="Leave out single regions.")
+@click.option("--no-sliding", is_flag=True, help="Leave out sliding windows.")
+@click.option("--split", metavar="KIND", help="blocks, random, tail or column:NAME, without a model.")
+@click.option("--json", "as_json", is_flag=True, help="As under `decoding` in scores.json.")
+@source_options
+@window_options
+@selection_options
+def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
+    """Decode trial columns and behaviour of SOURCES.
+
+    MODEL is a run folder or a .safetensors file; the word `counts` in its place
+    decodes the spikes alone. Every figure stands beside what the clock reaches:
+    time in the session and in the trial, and the labels before.
+    """
+    from nwb_mtm.decoding_results import Decoding
+    from nwb_mtm.decoding_road import decode_sources
+
+    from .show import console, show_warning
+
+    found = []
+    for event in decode_sources(
+        model,
+        plain_sources(sources),
+        targets=chosen["targets"] or None,
+        config=_config(chosen),
+        source_options=build_sources(chosen),
+        settings=build_config(chosen) if model == "counts" else _changed(model, chosen),
+    ):
+        if isinstance(event, Decoding):
+            found.append(event)
+            if not chosen["as_json"]:
+                _show(event)
+        elif event.warning:
+            show_warning(event.text)
+        else:
+            console(stderr=True).print(event.text)
+    if chosen["as_json"]:
+        click.echo(json.dumps({one.session: one.to_json() for one in found}, indent=1))
+
+
+def _config(chosen: Mapping[str, Any]) -> Any:
+    from nwb_mtm.decoding import DecodingConfig
+    from nwb_mtm.decoding_features import PUBLISHED, TrialFeatures
+
+    return DecodingConfig(
+        permutations=chosen["permutations"],
+        regions=not chosen["no_regions"],
+        sliding_width=0.0 if chosen["no_sliding"] else DecodingConfig.sliding_width,
+        trial_features=PUBLISHED if chosen["published"] else TrialFeatures(),
+    )
+
+
+def _changed(model: str, chosen: Mapping[str, Any]) -> Any:
+    """The model's own settings, with what was asked for."""
+    from nwb_mtm.fitting import load
+
+    return build_config(chosen, load(model).config)
+
+
+def _show(found: "Decoding") -> None:
+    from .show import console, show_warning
+
+    for label in found.labels.values():
+        _show_label(found.session, label)
+    for series in found.series.values():
+        _show_series(found.session, series)
+    for name, reason in found.left.items():
+        console(stderr=True).print(f"{name} is not decoded: {reason}")
+    for warning in found.warnings:
+        show_warning(warning)
+
+
+def _show_label(session: str, found: "LabelDecoding") -> None:
+    from .show import console, table
+
+    out = console()
+    title = f"{session}  {found.name}: {', '.join(found.classes)}  ({found.status})"
+    columns = ("from", "balanced accuracy", "accuracy", "AUC", "p of AUC")
+    rows = [(kind, s.balanced_accuracy, s.accuracy, s.auc, _p(s.p)) for kind, s in _named(found.scores, found.regions)]
+    out.print(table(title, columns, rows))
+    out.print(f"chance {found.chance:.3f}, majority {found.majority:.3f}; {_null(found.null, found.p_floor)}")
+    for kind, sliding in found.sliding.items():
+        when = "at no time" if sliding.first is None else f"from {sliding.first:+.2f} s"
+        out.print(f"{kind}, {sliding.width:g} s at a time and nothing later: above chance {when}")
+    out.print()
+
+
+def _show_series(session: str, found: "SeriesDecoding") -> None:
+    from .show import console, table
+
+    title = f"{session}  {found.name}  ({found.status})"
+    columns = ("from", "R2", "R2 after the average", "R2 after the clock", "correlation", "p")
+    rows = [
+        (kind, s.r2, s.r2_after_average, s.r2_after_clock, s.correlation, _p(s.p))
+        for kind, s in _named(found.scores, found.regions)
+    ]
+    console().print(table(title, columns, rows))
+    console().print(_null(found.null, found.p_floor))
+    console().print()
+
+
+def _named(scores: Mapping[str, S], regions: Mapping[str, Mapping[str, S]]) -> list[tuple[str, S]]:
+    """All units first, then region by region."""
+    inner = [(f"{kind}, {name}", s) for name, found in regions.items() for kind, s in found.items()]
+    return [*scores.items(), *inner]
+
+
+def _p(p: float | None) -> str:
+    return "-" if p is None else f"{p:.3f}"
+
+
+def _null(rule: str, floor: float | None) -> str:
+    return f"null: {rule}, smallest p {floor:.3f}" if floor is not None else "no null"
