@@ -109,10 +109,10 @@ def _means(values: Float[ndarray, "window bin row"], averaged: bool, step: int) 
     known = np.isfinite(values)
     total = np.where(known, values, 0.0)
     if averaged:
-        total, known = total.sum(axis=0, keepdims=True), known.sum(axis=0, keepdims=True)
-    smooth = gaussian_filter1d(total.astype(np.float64), SMOOTH, axis=1)
-    weight = gaussian_filter1d(known.astype(np.float64), SMOOTH, axis=1)
-    mean = np.divide(smooth, weight, out=np.full_like(smooth, np.nan), where=np.asarray(known) > 0)
+        count = known.sum(axis=0, keepdims=True)
+        total, known = total.sum(axis=0, keepdims=True) / np.maximum(count, 1), count > 0
+    smooth, weight = (gaussian_filter1d(one.astype(np.float64), SMOOTH, axis=1) for one in (total, known))
+    mean = np.divide(smooth, weight, out=np.full_like(smooth, np.nan), where=known)
     return np.concatenate([columns(one, step) for one in mean]).T
 
 
