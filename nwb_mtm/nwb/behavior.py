@@ -173,7 +173,7 @@ def _without_sentinels(
 
 def _without_unlikely(
     candidate: Candidate, values: Float[ndarray, "sample dim"], names: tuple[str, ...]
-) -> tuple[Float[ndarray, "sample dim"], tuple[str, ...], int]:
+) -> tuple[Float[ndarray, "sample kept"], tuple[str, ...], int]:
     """Pose: a last column, or a dataset beside the data, that says how sure the tracker was."""
     sure = find_array(candidate.group, "confidence")
     if sure is not None and sure.shape == (len(values),):

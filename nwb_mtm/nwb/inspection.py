@@ -10,7 +10,7 @@ from nwb_mtm.errors import NwbMtmError
 from nwb_mtm.nwb.behavior import Survey, survey
 from nwb_mtm.nwb.contents import Contents, Trials, gather, time_range
 from nwb_mtm.nwb.observation import observed_by_all
-from nwb_mtm.nwb.opening import open_source
+from nwb_mtm.nwb.opening import damage_said, open_source
 from nwb_mtm.nwb.options import Prefetch, ReadOptions
 from nwb_mtm.nwb.presence import vanishing, warn_of_absence
 from nwb_mtm.nwb.selecting import Kept, select
@@ -59,7 +59,7 @@ def inspect(
     options = selection or ReadOptions()
     shown = name or _shown(source)
     try:
-        with open_source(source, name=name) as opened:
+        with open_source(source, name=name) as opened, damage_said(opened.name):
             return _inspected(gather(opened, options, prefetch), options, shown, deep)
     except NwbMtmError as error:
         return Inspection(shown, error_answer(shown, error))

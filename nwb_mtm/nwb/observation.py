@@ -15,10 +15,10 @@ SLACK = 60.0  # an edge further outside the recording than this, and a tenth of 
 def read_observed(root: Group, table: Table, span: tuple[float, float]) -> Observed | None:
     """What the file says, or None when it says nothing."""
     invalid = _invalid_times(root)
+    whole = np.array([[span[0], np.nextafter(span[1], np.inf)]])
     if "obs_intervals" not in table.members:
         if not len(invalid):
             return None
-        whole = np.array([[span[0], np.nextafter(span[1], np.inf)]])
         return Observed((without(whole, invalid),), np.zeros(table.count, np.int64))
     pieces, offsets = _pieces(table)
     sets: list[Float[ndarray, "interval 2"]] = []
@@ -29,7 +29,7 @@ def read_observed(root: Group, table: Table, span: tuple[float, float]) -> Obser
         key = piece.tobytes()
         if key not in seen:
             seen[key] = len(sets)
-            sets.append(without(_clipped(piece, span), invalid))
+            sets.append(without(_clipped(piece if len(piece) else whole, span), invalid))
         index[unit] = seen[key]
     return Observed(tuple(sets), index)
 
@@ -43,7 +43,7 @@ def _pieces(table: Table) -> tuple[Float[ndarray, "interval 2"], Int[ndarray, " 
     return flat, np.arange(table.count + 1) * each
 
 
-def _clipped(piece: Float[ndarray, "interval 2"], span: tuple[float, float]) -> Float[ndarray, "interval 2"]:
+def _clipped(piece: Float[ndarray, "interval 2"], span: tuple[float, float]) -> Float[ndarray, "merged 2"]:
     """Merged, without empty ones, and cut back where an edge is infinite or far outside the recording."""
     slack = max(SLACK, 0.1 * (span[1] - span[0]))
     low = np.where(np.isnan(piece[:, 0]) | (piece[:, 0] < span[0] - slack), span[0], piece[:, 0])

@@ -56,6 +56,18 @@ def open_source(source: Any, *, name: str | None = None) -> Iterator[Opened]:
 
 
 @contextmanager
+def damage_said(shown: str) -> Iterator[None]:
+    """Turn what h5py and zarr say of damaged content into one sentence."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise SourceError(
+            f"{shown} opens but part of it cannot be read ({error}); it is damaged. Download it again.",
+            kind="unreadable",
+        ) from error
+
+
+@contextmanager
 def _open_path(path: Path, name: str | None) -> Iterator[Opened]:
     shown = name or path.name
     if path.is_symlink() and not path.exists():
@@ -113,7 +125,7 @@ def _open_hdf5(source: Any, shown: str) -> Iterator[h5py.File]:
 
 
 def _hdf5_error(shown: str, error: Exception) -> SourceError:
-    if isinstance(error, BlockingIOError) or "lock" in str(error):
+    if isinstance(error, BlockingIOError) or "unable to lock" in str(error):
         return SourceError(
             f"{shown} is open for writing in another program; close it there and try again.", kind="unreadable"
         )

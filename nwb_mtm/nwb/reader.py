@@ -8,7 +8,7 @@ from typing import Any
 from nwb_mtm.errors import RecordingError
 from nwb_mtm.nwb.behavior import survey
 from nwb_mtm.nwb.contents import MOST_BEHAVIORS, Contents, gather
-from nwb_mtm.nwb.opening import open_source
+from nwb_mtm.nwb.opening import damage_said, open_source
 from nwb_mtm.nwb.options import Prefetch, ReadOptions
 from nwb_mtm.nwb.presence import vanishing, warn_of_absence
 from nwb_mtm.nwb.selecting import select
@@ -54,7 +54,7 @@ def read(
     }
     given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     options = replace(selection or ReadOptions(), **given)
-    with open_source(source, name=name) as opened:
+    with open_source(source, name=name) as opened, damage_said(opened.name):
         return to_recording(gather(opened, options, prefetch), options)
 
 

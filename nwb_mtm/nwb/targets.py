@@ -14,6 +14,7 @@ from nwb_mtm.recording import Intervals
 MOST_CLASSES = 20
 FEWEST = 5
 SHARE = 0.05
+FEWEST_OF_FEW = 3  # in a short table, of which these are 5 %
 COVER = 0.9  # classes that are common enough must make up this share of the labelled trials
 MISSING = frozenset(["", "nan", "n/a", "na", "null", "<na>", "not applicable"])
 TIMES = re.compile(r"(_times?|_onsets?|_offsets?|timestamps?|_dur(ation)?)$|^timestamps_", re.IGNORECASE)
@@ -74,10 +75,11 @@ def judge_column(name: str, values: Shaped[ndarray, " row"]) -> Target | str:
         return f"is constant ({classes[0]})"
     if is_counter(values):
         return "is a counter"
+    if len(classes) == len(known):
+        return "has another value in every trial"
     if len(classes) > MOST_CLASSES:
-        unique = "are all different" if len(classes) == len(known) else f"take {len(classes)} values"
-        return f"its values {unique}; at most {MOST_CLASSES} classes are decoded"
-    enough = (counts >= FEWEST) | (counts >= SHARE * len(known))
+        return f"has {len(classes)} values; at most {MOST_CLASSES} classes are decoded"
+    enough = (counts >= FEWEST) | (counts >= max(FEWEST_OF_FEW, SHARE * len(known)))
     if enough.sum() < 2 or counts[enough].sum() < COVER * len(known):
         return f"has classes with fewer than {FEWEST} trials"
     names = tuple(classes[enough].tolist())
