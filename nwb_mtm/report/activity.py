@@ -33,7 +33,8 @@ def _rasters(one: Figures) -> list[tuple[str, str]]:
     shown = [s for s in ordered(one.predicted) if s != "forward"] or list(one.predicted)
     what = f"mean over {one.windows} test windows" if one.averaged else "one stretch of test time"
     caption = (
-        f"One row for each unit, one column for each moment; darker means nearer to the unit’s own peak ({what}; the "
+        f"One row for each unit, one column for each moment; the stronger the shade, the nearer to the unit’s own "
+        f"peak ({what}; the "
         "same shades and the same light smoothing in all maps). Units that rise and fall together are neighbours "
         "within their region: their order comes from clustering training windows, so a likeness between these maps "
         "of test windows was not arranged. What the baseline already shows needs no model."
@@ -132,8 +133,8 @@ def _decoded(name: str, found: Mapping[str, Any]) -> str:
     kinds = {f: "blind" if f == "clock" else "seeing" if f == "counts" else "model" for f in order}
     rows = [Row(FEATURES.get(f, f), value(mapping(features[f], metric)), kinds[f]) for f in order]
     classes = found.get("classes") or ()
-    note = f"{len(classes)} classes, chance {1 / len(classes):.2f}" if classes else ""
-    return charts.dot_rows(rows, _short(name), note, METRICS[metric])
+    note = f"{len(classes)} classes; the line is at chance, {1 / len(classes):.2f}" if classes else ""
+    return charts.dot_rows(rows, _short(name), note, METRICS[metric], origin=1 / len(classes) if classes else 0.0)
 
 
 def _confusion(name: str, found: Mapping[str, Any]) -> str:
@@ -182,6 +183,6 @@ def region_matrix(found: Mapping[str, Any]) -> tuple[list[str], list[list[float]
 
 MAP = (
     "How much of a column’s activity can be told from the row’s activity alone. This is no wiring diagram: shared "
-    "input, movement or noise suffice for two regions to tell of each other, and a darker field in one direction "
+    "input, movement or noise suffice for two regions to tell of each other, and a stronger field in one direction "
     "does not make it the cause. Compare fields within a column only."
 )

@@ -35,13 +35,12 @@ def heading(title: str, note: str = "") -> list[str]:
     return [svg.text(0, 14, title, "title"), svg.text(0, 30, note, "note")]
 
 
-def dot_rows(rows: Sequence[Row], title: str, note: str, label: str, *, scale: Scale | None = None) -> str:
-    """A dot with an interval on each line, zero marked, the number at the right."""
-    at = scale or row_scale([r.found for r in rows])
+def dot_rows(rows: Sequence[Row], title: str, note: str, label: str, *, origin: float = 0.0) -> str:
+    """A dot with an interval on each line, the origin marked, the number at the right."""
+    at = row_scale([r.found for r in rows], origin)
     bottom = TOP + len(rows) * ROW + 2
     parts = [*heading(title, note), svg.axis_x(at, bottom, label, top=TOP - 6)]
-    if at.low <= 0 <= at.high:
-        parts.append(svg.line(at(0), TOP - 6, at(0), bottom, "zero"))
+    parts.append(svg.line(at(origin), TOP - 6, at(origin), bottom, "zero"))
     for index, row in enumerate(rows):
         y = TOP + ROW * (index + 0.5) - 2
         parts.append(svg.text(at.start - 10, y + 4, shorten(row.label, 20), f"row {row.kind}", "end"))
@@ -52,10 +51,10 @@ def dot_rows(rows: Sequence[Row], title: str, note: str, label: str, *, scale: S
     return svg.panel(bottom + 38, f"{title}, {label}: {said}", parts)
 
 
-def row_scale(found: Sequence[Value]) -> Scale:
+def row_scale(found: Sequence[Value], origin: float = 0.0) -> Scale:
     """An axis that holds all dots and their intervals, beside room for labels and numbers."""
     ends = [v for s in found for v in (s.value, s.low, s.high) if math.isfinite(v)]
-    return svg.spanning(ends, 138, 290, zero=True)
+    return svg.spanning([*ends, origin], 138, 290)
 
 
 def _dot_with_interval(row: Row, at: Scale, y: float) -> list[str]:

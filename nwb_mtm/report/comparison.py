@@ -96,7 +96,9 @@ def side_by_side(found: Sequence[Material], names: Sequence[str]) -> Section:
     if not same:
         told = "The runs scored different sets of sessions, so no means are shown; below are the sessions they share."
         return Section("answers", "Side by side", f"<p>{told}</p>")
-    panels = [charts.dot_rows(_rows(found, names, s), s, "", "gain in bits per spike") for s in scores]
+    panels = [
+        charts.dot_rows(_rows(found, names, s), s, words.HIDDEN.get(s, ""), "gain in bits per spike") for s in scores
+    ]
     caption = (
         "Each run’s gain over the best baseline that sees no simultaneous activity, with its own 95 % interval. "
         "Intervals that do not overlap speak for a difference; intervals that overlap leave it open."

@@ -22,7 +22,7 @@ LEAST_LABEL = 11.0  # pixels between region labels
 def raster(figures: Figures, levels: UInt8[ndarray, "unit bin"], title: str, note: str) -> str:
     """One map: a row for each unit, a column for each bin."""
     height = map_height(len(levels))
-    parts = [*heading(title, note), *_frame(levels, figures.regions, height)]
+    parts = [*heading(title, note), *_key(), *_frame(levels, figures.regions, height)]
     stop = figures.start + levels.shape[1] * figures.bin_size
     at = Scale(figures.start, stop, LEFT, RIGHT)
     label = "seconds from the event" if figures.averaged else "seconds of test time"
@@ -31,6 +31,13 @@ def raster(figures: Figures, levels: UInt8[ndarray, "unit bin"], title: str, not
         parts.append(svg.line(at(0), TOP, at(0), TOP + height, "event"))
     said = f"{title} activity ({note}): {len(levels)} units by {levels.shape[1]} time bins, grouped by region"
     return svg.panel(TOP + height + 38, said, parts, width=WIDTH)
+
+
+def _key() -> list[str]:
+    """What the shades mean."""
+    ramp = np.linspace(0, NOTHING - 1, 48).round().astype(np.uint8)[None]
+    words = [svg.text(RIGHT - 92, 14, "least", "note", "end"), svg.text(RIGHT, 14, "peak", "note", "end")]
+    return [*words, image(ramp, RIGHT - 86, 6, 54, 8)]
 
 
 def map_height(rows: int) -> float:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nwb_mtm.plot.order import leaf_order, shown_units
 from nwb_mtm.recording import Intervals, Recording
 from nwb_mtm.report import collect, figures
 from nwb_mtm.report.blocks import example_block, to_levels
-from nwb_mtm.report.collecting import leaf_order, shown_units
 from nwb_mtm.windows import Windows
 
 
