@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from nwb_mtm.errors import RunError
 from nwb_mtm.intervals import Value
@@ -34,7 +34,7 @@ class Table:
         return {f.name: _value_json(getattr(self, f.name)) for f in fields(self)}
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+    def from_json(cls, entry: Mapping[str, Any]) -> "Table":
         """The table that was written."""
         return cls(**{f.name: _read_value(entry.get(f.name, f.default)) for f in fields(cls)})
 
@@ -53,7 +53,7 @@ class PerUnit:
         return {f.name: [number(v) for v in getattr(self, f.name)] for f in fields(self)}
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+    def from_json(cls, entry: Mapping[str, Any]) -> "PerUnit":
         """The scores that were written."""
         return cls(**{f.name: tuple(_nan(v) for v in entry[f.name]) for f in fields(cls)})
 
@@ -74,7 +74,7 @@ class ScoreSet:
         return {**parts, "per_region": regions}
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+    def from_json(cls, entry: Mapping[str, Any]) -> "ScoreSet":
         """The scores that were written."""
         regions = {name: Table.from_json(t) for name, t in entry.get("per_region", {}).items()}
         parts = (Table.from_json(entry["scored"]), Table.from_json(entry["all"]))
@@ -114,7 +114,7 @@ class Activity:
         }
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+    def from_json(cls, entry: Mapping[str, Any]) -> "Activity":
         """The score that was written."""
         sets = {name: _read_set(entry.get(name)) for name in ("model", "oracle")}
         return cls(
@@ -159,7 +159,7 @@ class SessionScores:
         }
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+    def from_json(cls, entry: Mapping[str, Any]) -> "SessionScores":
         """The session that was written."""
         scores = {name: Activity.from_json(a) for name, a in entry["scores"].items()}
         rest = {name: entry.get(name, {}) for name in ("windows", "decoding", "regions", "guards")}
@@ -188,7 +188,7 @@ class MeanScore:
         }
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+    def from_json(cls, entry: Mapping[str, Any]) -> "MeanScore":
         """The mean that was written."""
         model = None if entry["model"] is None else Table.from_json(entry["model"])
         tables = {name: Table.from_json(t) for name, t in entry["baselines"].items()}
@@ -233,7 +233,7 @@ class Scores:
         }
 
     @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+    def from_json(cls, entry: Mapping[str, Any]) -> "Scores":
         """Scores from the object that scores.json holds."""
         if entry.get("format") != FORMAT:
             found = entry.get("format")
@@ -250,7 +250,7 @@ class Scores:
         )
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path) -> "Scores":
         """Read scores.json, or the one in a run folder."""
         file = Path(path) / "scores.json" if Path(path).is_dir() else Path(path)
         try:
@@ -260,7 +260,7 @@ class Scores:
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{file.name} holds no scores: {error}.", kind="not_a_run") from error
 
-    def with_session(self, key: str, **parts: Any) -> Self:
+    def with_session(self, key: str, **parts: Any) -> "Scores":
         """The same scores with parts of one session (`decoding`, `regions`, ...) set."""
         return replace(self, sessions={**self.sessions, key: replace(self.sessions[key], **parts)})
 
