@@ -1,17 +1,21 @@
-"""Run a page of the documentation, or an example. Of a page: its Python blocks in one namespace, its `nwb-mtm` lines one after the other.
+"""Run pages of the documentation and examples as a reader would.
 
-    python documented.py PAGE
-    python documented.py EXAMPLE [ARGUMENT...]
-
-Sizes are made small first, so that a fit takes seconds; everything else is as typed.
+Of a page: its Python blocks in one namespace, its `nwb-mtm` lines one after the other. Sizes are made small first, so
+that a fit takes seconds; everything else is as typed.
 """
 
+import contextlib
 import glob
+import io
 import json
+import os
 import re
 import runpy
 import shlex
+import subprocess
 import sys
+import traceback
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -104,7 +108,6 @@ def run_example(path: Path) -> None:
     """Run a script with the arguments that follow it, or the code cells of a notebook."""
     small()
     if path.suffix == ".py":
-        sys.argv = sys.argv[1:]
         runpy.run_path(str(path), run_name="__main__")
         return
     names: dict[str, object] = {"__name__": "__main__"}
@@ -113,9 +116,43 @@ def run_example(path: Path) -> None:
             exec(compile("".join(cell["source"]), f"{path.name}:{number}", "exec"), names)  # noqa: S102
 
 
-if __name__ == "__main__":
-    import warnings
+@dataclass(frozen=True)
+class Target:
+    """A page or an example, the folder it runs in, and its arguments."""
 
+    path: Path
+    folder: Path
+    words: tuple[str, ...] = ()
+
+
+def run_each(targets: list[Target], **environment: str) -> dict[str, str]:
+    """Run all targets in one other process, so that torch is loaded once; what each one said, "" when it ran well."""
+    listed = [[str(one.path), str(one.folder), list(one.words)] for one in targets]
+    done = subprocess.run(
+        [sys.executable, __file__, json.dumps(listed)],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    found = dict(line[2:].split("\t", 1) for line in done.stdout.splitlines() if line.startswith("@@"))
+    return {path: json.loads(said) for path, said in found.items()} or {"": done.stdout + done.stderr}
+
+
+def _main(listed: list[tuple[str, str, list[str]]]) -> None:
     warnings.simplefilter("error", category=UserWarning)
-    target = Path(sys.argv[1])
-    run(target) if target.suffix == ".md" else run_example(target)
+    for path, folder, words in listed:
+        os.chdir(folder)
+        sys.argv = [path, *words]
+        said = io.StringIO()
+        failed = ""
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            try:
+                run(Path(path)) if path.endswith(".md") else run_example(Path(path))
+            except (Exception, SystemExit):  # the test shows it
+                failed = traceback.format_exc()
+        print(f"@@{path}", json.dumps(failed and said.getvalue()[-3000:] + failed[-5000:]), sep="\t", flush=True)
+
+
+if __name__ == "__main__":
+    _main(json.loads(sys.argv[1]))
