@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from nwb_mtm import forward_linear
 from nwb_mtm.baselines import Evidence, only_scored
+from nwb_mtm.masked_solve import Solver, Weights
 from nwb_mtm.metrics import sums, unit_scores
 from nwb_mtm.passes import Pass, Score
 from nwb_mtm.windows import Windows
@@ -24,7 +25,6 @@ PENALTIES = (100.0, 300.0, 1000.0, 3000.0, 10000.0, 30000.0)
 RANKS = (1, 2, 4, 8, 16)
 SIGMA = 1.5  # bins
 LEAST_EXPECTED = 1e-3
-Weights = Float[ndarray, "unit unit"]  # from visible units to targets; 0 from what is hidden
 
 
 def filled(windows: Windows, mean: Float[ndarray, " unit"]) -> Float[ndarray, "window bin unit"]:
@@ -82,10 +82,9 @@ class Design:
         values, vectors = linalg.eigh(self.gram)
         return np.maximum(values, 0.0), vectors
 
-    def inverse(self, penalty: float) -> Float[ndarray, "unit unit"]:
-        """The inverse of the Gram matrix plus a penalty on its diagonal."""
-        values, vectors = self.spectrum
-        return np.asarray((vectors / (values + penalty)) @ vectors.T)
+    def solver(self, plan: Sequence[Pass], penalty: float) -> Solver:
+        """Regression under the masks of every pass."""
+        return Solver.of(self.gram, self.spectrum, penalty, plan)
 
     @cached_property
     def valid_features(self) -> Float[ndarray, "sample unit"]:
@@ -96,45 +95,6 @@ class Design:
     def test_features(self) -> Float[ndarray, "sample unit"]:
         """Features of test windows."""
         return self.features(self.evidence.test)
-
-
-def solve_without(
-    inverse: Float[ndarray, "unit unit"], cross: Float[ndarray, "unit unit"], plan: Sequence[Pass]
-) -> Weights:
-    """Regression weights of every pass, each without its hidden units, from the inverse with all units.
-
-    >>> x = np.random.default_rng(0).normal(size=(50, 3))
-    >>> gram = x.T @ x + 0.5 * np.eye(3)
-    >>> one = Pass(np.array([True, False, False]), np.array([0]))
-    >>> w = solve_without(np.linalg.inv(gram), x.T @ x, [one])
-    >>> bool(np.allclose(w[1:, 0], np.linalg.solve(gram[1:, 1:], (x.T @ x)[1:, 0]))), float(w[0, 0])
-    (True, 0.0)
-    """
-    weights = np.zeros(cross.shape)
-    for step in plan:
-        away, targets = np.flatnonzero(step.hidden), step.targets
-        seen = step.visible
-        reached = inverse[:, seen] @ cross[np.ix_(seen, targets)]
-        block = inverse[np.ix_(away, away)]
-        fixed = reached - inverse[:, away] @ linalg.solve(block, reached[away], assume_a="pos")
-        fixed[away] = 0.0
-        weights[:, targets] = fixed
-    return weights
-
-
-def leave_one_out(inverse: ndarray, cross: ndarray) -> Weights:
-    """The same for passes that hide one unit each, all at once."""
-    full = inverse @ cross - inverse * np.diag(cross)
-    weights = full - inverse * (np.diag(full) / np.diag(inverse))
-    np.fill_diagonal(weights, 0.0)
-    return np.asarray(weights)
-
-
-def solve(inverse: ndarray, cross: ndarray, plan: Sequence[Pass]) -> Weights:
-    """Weights of every pass by the quicker of the two ways."""
-    if len(plan) == len(cross) and all(step.hidden.sum() == 1 for step in plan):
-        return leave_one_out(inverse, cross)
-    return solve_without(inverse, cross, plan)
 
 
 def mean_score(windows: Windows, expected: Float[ndarray, "window bin unit"]) -> float:
@@ -148,7 +108,7 @@ def ridge(design: Design, score: Score, plan: Sequence[Pass]) -> Float[ndarray, 
     """Ridge regression on smoothed counts of the visible units; the penalty is chosen by validation."""
     if score == "forward":
         return forward_linear.ridge(design.evidence, score, plan)
-    options = (solve(design.inverse(p), design.cross, plan) for p in PENALTIES)
+    options = (design.solver(plan, p).solve(design.cross) for p in PENALTIES)
     return best(design, score, plan, options, _linear)
 
 
@@ -186,7 +146,7 @@ def reduced_rank(design: Design, score: Score, plan: Sequence[Pass]) -> Float[nd
 
 def _low_rank_options(design: Design, plan: Sequence[Pass]) -> Iterator[Weights]:
     for penalty in PENALTIES[1::2]:
-        full = solve(design.inverse(penalty), design.cross, plan)
+        full = design.solver(plan, penalty).solve(design.cross)
         axes = [_fitted_axes(design.gram, full, step) for step in plan]
         for rank in RANKS:
             yield _project(full, plan, axes, rank)
