@@ -13,6 +13,7 @@ from nwb_mtm.nwb.observation import read_observed
 from nwb_mtm.nwb.opening import Opened
 from nwb_mtm.nwb.options import Prefetch, ReadOptions, split_trials
 from nwb_mtm.nwb.placement import Placement, place_units
+from nwb_mtm.nwb.presence import vanishing, warn_of_absence
 from nwb_mtm.nwb.quality import is_noise, judge_quality
 from nwb_mtm.nwb.region_table import read_region_table
 from nwb_mtm.nwb.series import Candidate, find_candidates
@@ -52,6 +53,7 @@ class Contents:
     quality: tuple[bool | None, ...]
     noise: ndarray
     observed: Observed | None
+    vanishing: ndarray
     intervals: Mapping[str, Intervals]
     interval_counts: Mapping[str, int]
     trials: Trials | None
@@ -74,7 +76,8 @@ def gather(opened: Opened, options: ReadOptions, prefetch: Prefetch | None = Non
             [extent for array in _needed(opened, table, tables, candidates, options) for extent in array.extents()]
         )
     spikes = read_spikes(table, warnings)
-    span = time_range(spikes) or (0.0, 0.0)
+    found = time_range(spikes)
+    span = found or (0.0, 0.0)
     electrodes = read_electrodes(root)
     columns = {n: v for n in table.names if n != "spike_times" and (v := table.flat(n)) is not None}
     given = (
@@ -82,7 +85,10 @@ def gather(opened: Opened, options: ReadOptions, prefetch: Prefetch | None = Non
     )
     rule, quality = judge_quality(options.quality, columns, table.count)
     observed = read_observed(root, table, span)
-    whole = _whole_span(span, observed)
+    whole = _whole_span(found, observed)
+    placement = place_units(table, electrodes, warnings, given=given)
+    gone = vanishing(spikes, observed, span)
+    warn_of_absence(spikes, placement.groups, gone, span, warnings)
     missing_namespaces(root, warnings)
     return Contents(
         opened=opened,
@@ -91,11 +97,12 @@ def gather(opened: Opened, options: ReadOptions, prefetch: Prefetch | None = Non
         span=span,
         columns=columns,
         electrodes=electrodes,
-        placement=place_units(table, electrodes, warnings, given=given),
+        placement=placement,
         quality_rule=rule,
         quality=quality,
         noise=is_noise(columns, table.count),
         observed=observed,
+        vanishing=gone,
         intervals={path: read_intervals(t, whole) for path, t in tables.items()},
         interval_counts={path: t.count for path, t in tables.items()},
         trials=_trials(tables, options, whole, warnings),
@@ -106,18 +113,22 @@ def gather(opened: Opened, options: ReadOptions, prefetch: Prefetch | None = Non
 
 def time_range(spikes: Spikes) -> tuple[float, float] | None:
     """The first and the last spike."""
-    return (float(spikes.times.min()), float(spikes.times.max())) if len(spikes.times) else None
+    held = spikes.offsets[:-1] < spikes.offsets[1:]  # trains are sorted: their ends are enough
+    if not held.any():
+        return None
+    first, last = spikes.times[spikes.offsets[:-1][held]], spikes.times[spikes.offsets[1:][held] - 1]
+    return float(first.min()), float(last.max())
 
 
-def _whole_span(span: tuple[float, float], observed: Observed | None) -> tuple[float, float]:
-    """From the first to the last moment of spikes or observed time."""
-    edges = [s for s in observed.sets if len(s)] if observed is not None else []
-    low = min([span[0], *(float(s[0, 0]) for s in edges)])
-    return low, max([span[1], *(float(s[-1, 1]) for s in edges)])
+def _whole_span(span: tuple[float, float] | None, observed: Observed | None) -> tuple[float, float] | None:
+    """From the first to the last moment of spikes or observed time; None when there is neither."""
+    edges = [(float(s[0, 0]), float(s[-1, 1])) for s in observed.sets if len(s)] if observed is not None else []
+    ends = edges if span is None else [span, *edges]
+    return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
 
 
 def _trials(
-    tables: Mapping[str, Table], options: ReadOptions, span: tuple[float, float], warnings: Warnings
+    tables: Mapping[str, Table], options: ReadOptions, span: tuple[float, float] | None, warnings: Warnings
 ) -> Trials | None:
     named, condition = split_trials(options, tables)
     path = find_trials(tables, named)
@@ -126,7 +137,7 @@ def _trials(
     table = tables[path]
     intervals = read_intervals(table, span)
     covered = raw_range(table)
-    if covered is not None and not overlaps(covered, span):
+    if covered is not None and span is not None and not overlaps(covered, span):
         warnings.add(
             "clock_mismatch",
             f"{path} runs from {covered[0]:g} to {covered[1]:g} s, the spikes from {span[0]:g} to {span[1]:g} s: "

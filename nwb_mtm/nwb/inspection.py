@@ -12,7 +12,6 @@ from nwb_mtm.nwb.contents import Contents, Trials, gather, time_range
 from nwb_mtm.nwb.observation import observed_by_all
 from nwb_mtm.nwb.opening import damage_said, open_source
 from nwb_mtm.nwb.options import Prefetch, ReadOptions
-from nwb_mtm.nwb.presence import vanishing, warn_of_absence
 from nwb_mtm.nwb.selecting import Kept, select
 from nwb_mtm.nwb.targets import perturbations
 
@@ -75,8 +74,6 @@ def _shown(source: Any) -> str:
 
 def _inspected(contents: Contents, options: ReadOptions, shown: str, deep: bool) -> Inspection:
     chosen = select(contents, options)
-    gone = vanishing(contents.spikes, contents.observed, contents.span)
-    warn_of_absence(contents.spikes, chosen.units.groups, gone, contents.span, contents.warnings)
     surveys = tuple(survey(c, contents.span, local=contents.opened.local, deep=deep) for c in contents.candidates)
     _warn_of_behavior(surveys, contents)
     return Inspection(

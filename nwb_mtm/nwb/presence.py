@@ -9,26 +9,40 @@ from nwb_mtm.recording import UNKNOWN, Observed, Spikes
 
 LONGEST_SILENCE = 0.3  # share of a session
 ENOUGH_SPIKES = 100
+CELLS = 12
 EDGE = 60.0
 FEWEST_UNITS = 3
 
 
 def vanishing(spikes: Spikes, observed: Observed | None, span: tuple[float, float]) -> Bool[ndarray, " unit"]:
     """Units with many spikes that are silent through more than 30 % of their observed time at a stretch."""
+    sets = (np.array([span]),) if observed is None else observed.sets
+    grids = [_grid(watched) for watched in sets]
     out = np.zeros(len(spikes), bool)
     for unit in np.flatnonzero(spikes.counts >= ENOUGH_SPIKES).tolist():
-        whole = np.array([span]) if observed is None else observed.sets[observed.index[unit]]
-        out[unit] = bool(len(whole)) and _is_long(*_longest_silence(spikes[unit], whole))
+        which = 0 if observed is None else int(observed.index[unit])
+        empty = np.diff(np.searchsorted(spikes[unit], grids[which])) == 0
+        if np.any(empty[1:] & empty[:-1]):  # a long silence holds empty cells; most units have none
+            out[unit] = _is_long(*_longest_silence(spikes[unit], sets[which]))
     return out
+
+
+def _grid(watched: Float[ndarray, "interval 2"]) -> Float[ndarray, " edge"]:
+    """Edges of cells of equal watched time."""
+    if not len(watched):
+        return np.zeros(0)
+    lengths = np.concatenate([[0.0], np.cumsum(watched[:, 1] - watched[:, 0])])
+    at = np.linspace(0.0, lengths[-1], CELLS + 1)
+    index = np.clip(np.searchsorted(lengths, at, side="right") - 1, 0, len(watched) - 1)
+    edges: Float[ndarray, " edge"] = watched[index, 0] + at - lengths[index]
+    return edges
 
 
 def _is_long(silence: float, watched: float) -> bool:
     return silence > max(EDGE, LONGEST_SILENCE * watched)
 
 
-def _longest_silence(
-    train: Float[ndarray, " spike"], watched: Float[ndarray, "interval 2"]
-) -> tuple[float, float]:
+def _longest_silence(train: Float[ndarray, " spike"], watched: Float[ndarray, "interval 2"]) -> tuple[float, float]:
     """The longest time without a spike, and the time watched; unobserved gaps do not count."""
     lengths = np.concatenate([[0.0], np.cumsum(watched[:, 1] - watched[:, 0])])
     index = np.clip(np.searchsorted(watched[:, 0], train, side="right") - 1, 0, None)

@@ -10,7 +10,6 @@ from nwb_mtm.nwb.behavior import survey
 from nwb_mtm.nwb.contents import MOST_BEHAVIORS, Contents, gather
 from nwb_mtm.nwb.opening import damage_said, open_source
 from nwb_mtm.nwb.options import Prefetch, ReadOptions
-from nwb_mtm.nwb.presence import vanishing, warn_of_absence
 from nwb_mtm.nwb.selecting import select
 from nwb_mtm.nwb.series import Candidate
 from nwb_mtm.nwb.view import as_text
@@ -63,8 +62,6 @@ def to_recording(contents: Contents, options: ReadOptions) -> Recording:
     chosen = select(contents, options)
     subject, session = contents.text("general/subject/subject_id"), contents.text("general/session_id")
     behaviors = dict(_behaviors(contents, options))
-    gone = vanishing(contents.spikes, contents.observed, contents.span)
-    warn_of_absence(contents.spikes, chosen.units.groups, gone, contents.span, contents.warnings)
     intervals = dict(contents.intervals)
     if chosen.trials is not None:
         intervals[chosen.trials.path] = chosen.trials

@@ -13,7 +13,6 @@ from nwb_mtm.levels import at_level, choose_level
 from nwb_mtm.nwb.contents import Contents
 from nwb_mtm.nwb.observation import intersection, without
 from nwb_mtm.nwb.options import ReadOptions, split_within
-from nwb_mtm.nwb.presence import vanishing
 from nwb_mtm.nwb.trials import find_interval_path
 from nwb_mtm.recording import Intervals, Observed, Units, unit_keys
 
@@ -111,7 +110,6 @@ def _units(contents: Contents, regions: tuple[str, ...], inputs: Bool[ndarray, "
     place, table = contents.placement, contents.table
     ids = table.ids()
     heldout = contents.columns.get("heldout")
-    gone = vanishing(contents.spikes, contents.observed, contents.span)
     return Units(
         keys=unit_keys(ids),
         ids=ids,
@@ -122,7 +120,7 @@ def _units(contents: Contents, regions: tuple[str, ...], inputs: Bool[ndarray, "
         rows=np.arange(table.count),
         electrodes=place.electrodes,
         positions=_positions(contents),
-        quality=tuple(False if lost else q for q, lost in zip(contents.quality, gone.tolist())),
+        quality=tuple(False if lost else q for q, lost in zip(contents.quality, contents.vanishing.tolist())),
         inputs=inputs,
         heldout=None if heldout is None else heldout.astype(bool),
         columns=contents.columns,

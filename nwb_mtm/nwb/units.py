@@ -15,6 +15,7 @@ from nwb_mtm.recording import Spikes
 ELSEWHERE = ("processing", "analysis", "scratch", "acquisition")
 SAMPLES_MIN = 10  # so many whole numbers in a row are no seconds
 SAMPLES_FROM = 1e4
+LOOK = 1000
 
 
 def find_units(root: Group, path: str | None = None) -> Table:
@@ -118,29 +119,28 @@ def _train_offsets(table: Table) -> Int[ndarray, " edge"]:
 
 def _cleaned(times: ndarray, offsets: Int[ndarray, " edge"], warnings: Warnings) -> Spikes:
     """Sort trains in place where needed; copy only when a value must go."""
-    if missing := _count_missing(times):
+    trains = [times[first:last] for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist())]
+    messy = [train for train in trains if not _is_clean(train)]
+    missing = sum(int(np.count_nonzero(~np.isfinite(train))) for train in messy)
+    unsorted = [train for train in messy if np.any(train[1:] < train[:-1])]
+    for train in messy:
+        train.sort()  # NaN goes to the end
+    repeated = sum(int(np.count_nonzero(train[1:] == train[:-1])) for train in messy)
+    if missing:
         times, offsets = _compact(times, offsets)
         warnings.add("spike_times_not_finite", f"{missing:,} spike times are NaN or infinite; they were dropped.")
-    unsorted = repeated = 0
-    for unit in range(len(offsets) - 1):
-        train = times[offsets[unit] : offsets[unit + 1]]
-        if (train[1:] > train[:-1]).all():
-            continue
-        if np.any(train[1:] < train[:-1]):
-            unsorted += 1
-            train.sort()
-        repeated += int(np.count_nonzero(train[1:] == train[:-1]))
     if unsorted:
-        warnings.add("unsorted_spike_times", f"{unsorted} units have spike times out of order; they were sorted.")
+        warnings.add("unsorted_spike_times", f"{len(unsorted)} units have spike times out of order; they were sorted.")
     if repeated:
         warnings.add("repeated_spike_times", f"{repeated:,} spikes have the same time as the one before; all are kept.")
     return Spikes(times, offsets)
 
 
-def _count_missing(times: ndarray) -> int:
-    """How many values are not finite, without a second array of the same size."""
-    step = 1 << 20
-    return sum(int(np.count_nonzero(~np.isfinite(times[i : i + step]))) for i in range(0, len(times), step))
+def _is_clean(train: ndarray) -> bool:
+    """Finite and ascending: a NaN inside breaks the order, an infinity can only be first or last."""
+    if not len(train):
+        return True
+    return bool(np.isfinite(train[0]) and np.isfinite(train[-1]) and (train[1:] > train[:-1]).all())
 
 
 def _compact(times: ndarray, offsets: Int[ndarray, " edge"]) -> tuple[ndarray, Int[ndarray, " edge"]]:
@@ -151,7 +151,7 @@ def _compact(times: ndarray, offsets: Int[ndarray, " edge"]) -> tuple[ndarray, I
 
 
 def _warn_of_samples(times: ndarray, whole: bool, warnings: Warnings) -> None:
-    if len(times) < SAMPLES_MIN or times.max() < SAMPLES_FROM:
+    if len(times) < SAMPLES_MIN or (not whole and np.any(np.mod(times[:LOOK], 1.0))) or times.max() < SAMPLES_FROM:
         return
     if whole or not np.any(np.mod(times, 1.0)):
         warnings.add(
