@@ -37,6 +37,6 @@ def calm(axes: Axes) -> Axes:
 
 def heading(axes: Axes, title: str, note: str = "") -> None:
     """A title at the left, with a softer note beside it."""
-    axes.set_title(title, loc="left", fontsize=10.5, fontweight="semibold", color=INK)
+    axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold", color=INK)
     if note:
         axes.set_title(note, loc="right", fontsize=8.5, color=SOFT)

@@ -114,7 +114,7 @@ def test_windows_without_an_event_are_shown_as_a_stretch() -> None:
 
 
 def test_figures_survive_their_file(tmp_path: Path) -> None:
-    trace = np.random.default_rng(0).normal(size=(5, 20))
+    trace = np.random.default_rng(0).normal(size=(5, 100))
     one = boiled(decoded={"wheel": (trace, trace)})
     (back,) = figures.load(figures.save([one], tmp_path / figures.NAME))
     assert back.units == one.units
