@@ -115,3 +115,8 @@ def collate(windows: Sequence[Windows], rosters: Sequence[Roster], index: Sequen
         kin[np.ix_(rows, range(len(roster.names)), range(len(one.units)))] = roster.kin
     arrays = (counts, valid, unit, region, session, kin)
     return Batch(*(torch.from_numpy(array) for array in arrays))
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """One batch of all windows; sizes must agree."""
+    return Batch(*(torch.cat([getattr(one, name) for one in batches]) for name in Batch.__dataclass_fields__))

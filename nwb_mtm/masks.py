@@ -1,7 +1,7 @@
 """What is hidden and what is scored: the schemes of multi-task masking (arXiv 2407.14668, section 3.1)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -23,14 +23,29 @@ class Mask:
     scored: Bool[Tensor, "batch bin unit"]
     scheme: str
     causal: bool = False
+    prompt: Int[Tensor, " batch"] | None = None  # a scheme for every window, where they differ
 
     def take(self, rows: Any) -> "Mask":
         """The mask of some of the windows."""
-        return Mask(self.hidden[rows], self.scored[rows], self.scheme, self.causal)
+        return Mask(self.hidden[rows], self.scored[rows], self.scheme, self.causal, self.prompts[rows])
 
     def to(self, device: torch.device | str) -> "Mask":
         """The same mask elsewhere."""
-        return Mask(self.hidden.to(device), self.scored.to(device), self.scheme, self.causal)
+        hidden, scored = self.hidden.to(device), self.scored.to(device)
+        return Mask(hidden, scored, self.scheme, self.causal, self.prompts.to(device))
+
+    @property
+    def prompts(self) -> Int[Tensor, " batch"]:
+        """Every window's scheme, as a row of SCHEMES."""
+        if self.prompt is not None:
+            return self.prompt
+        return torch.full((len(self.hidden),), SCHEMES.index(self.scheme), device=self.hidden.device)
+
+
+def join(masks: Sequence[Mask]) -> Mask:
+    """One mask for the windows of all; all look at the past only, or none does."""
+    hidden, scored = torch.cat([m.hidden for m in masks]), torch.cat([m.scored for m in masks])
+    return Mask(hidden, scored, masks[0].scheme, masks[0].causal, torch.cat([m.prompts for m in masks]))
 
 
 @runtime_checkable
@@ -187,7 +202,7 @@ def draw_shared(scheme: MaskScheme, batch: Batch, group: Int[Tensor, " batch"], 
     _, row = torch.unique(group, return_inverse=True)
     first = torch.stack([(row == i).nonzero()[0, 0] for i in range(int(row.max()) + 1)])
     mask = scheme.draw(batch.take(first), rng).take(row)
-    return Mask(mask.hidden, mask.scored & batch.valid, mask.scheme, mask.causal)
+    return replace(mask, scored=mask.scored & batch.valid)
 
 
 def unseen(batch: Batch, hidden: Bool[Tensor, " unit"]) -> Bool[Tensor, "batch bin unit"]:

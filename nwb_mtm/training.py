@@ -18,7 +18,7 @@ from nwb_mtm.checkpoint import Checkpoint, read_tensors, write_tensors
 from nwb_mtm.config import Config, seconds
 from nwb_mtm.errors import RunError
 from nwb_mtm.losses import poisson_nll
-from nwb_mtm.masks import REGION_SCHEMES, Mask, MaskScheme, draw_shared, make_schemes
+from nwb_mtm.masks import REGION_SCHEMES, Mask, MaskScheme, draw_shared, join, make_schemes
 from nwb_mtm.model import MtM, build
 from nwb_mtm.model.looking import predict_passes
 from nwb_mtm.model.start import start_from
@@ -167,11 +167,12 @@ class Training:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.train.seed * 1_000_003 + self.step)
             self.optimizer.zero_grad()
-            for name in self._schemes_now():
-                batch, mask = self._draw(name)
-                loss = poisson_nll(self.model(batch, mask), batch.counts, mask.scored)
-                (loss * self._weight(name)).backward()
-                losses[name] = float(loss.detach())
+            for names in self._schemes_now():
+                batch, mask, parts = self._draw(names)
+                rates = self.model(batch, mask)
+                found = [poisson_nll(rates[part], batch.counts[part], mask.scored[part]) for part in parts]
+                torch.stack([loss * self._weight(name) for name, loss in zip(names, found)]).sum().backward()
+                losses |= {name: float(loss.detach()) for name, loss in zip(names, found)}
                 seen += len(batch)
             prior = self.model.penalty() / (2 * self.config.model.prior * self.entries)
             if prior.requires_grad:
@@ -191,32 +192,39 @@ class Training:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
 
-    def _schemes_now(self) -> list[str]:
-        if self.config.schemes.together:
-            return list(self.schemes)
-        weights = torch.tensor([self._weight(name) for name in self.schemes])
-        return [list(self.schemes)[int(torch.multinomial(weights, 1, generator=self.rng))]]
+    def _schemes_now(self) -> list[list[str]]:
+        """Schemes of this step, those that may share one look at the network together."""
+        names = list(self.schemes)
+        if not self.config.schemes.together:
+            weights = torch.tensor([self._weight(name) for name in names])
+            return [[names[int(torch.multinomial(weights, 1, generator=self.rng))]]]
+        past = [name for name in names if name == "causal"]
+        return [some for some in ([name for name in names if name not in past], past) if some]
 
     def _weight(self, name: str) -> float:
         weights = {n: getattr(self.config.schemes, n.replace("-", "_")) for n in self.schemes}
         return float(weights[name] / sum(weights.values()))
 
-    def _draw(self, name: str) -> tuple[Batch, Mask]:
-        """Windows and what is hidden of them; windows of one group share a session and a mask."""
+    def _draw(self, names: Sequence[str]) -> tuple[Batch, Mask, list[slice]]:
+        """Windows for every scheme, and what is hidden of them; windows of a group share a session and a mask."""
         train, together = self.config.train, self.config.schemes.together
-        groups = train.masks if together else 1
-        sessions = self._draw_sessions(groups, needs_regions=name in REGION_SCHEMES)
-        index = [
+        index = [self._draw_windows(needs_regions=name in REGION_SCHEMES) for name in names]
+        batch = collate(self.windows, self.rosters, [pair for pairs in index for pair in pairs])
+        size = len(index[0])
+        group = torch.arange(size) // (train.batch if together else 1)
+        parts = [slice(i * size, (i + 1) * size) for i in range(len(names))]
+        drawn = [draw_shared(self.schemes[name], batch.take(part), group, self.rng) for name, part in zip(names, parts)]
+        return batch.to(self.device), join(drawn).to(self.device), parts
+
+    def _draw_windows(self, *, needs_regions: bool) -> list[tuple[int, int]]:
+        """(session, window) pairs, one session after the other."""
+        train = self.config.train
+        sessions = self._draw_sessions(train.masks if self.config.schemes.together else 1, needs_regions=needs_regions)
+        return [
             (session, int(window))
             for session in sessions
             for window in torch.randint(len(self.windows[session]), (train.batch,), generator=self.rng)
         ]
-        batch = collate(self.windows, self.rosters, index)
-        group = torch.arange(len(index))
-        if together:
-            group = group // train.batch
-        mask = draw_shared(self.schemes[name], batch, group, self.rng)
-        return batch.to(self.device), mask.to(self.device)
 
     def _draw_sessions(self, count: int, *, needs_regions: bool) -> list[int]:
         """Sessions by the square root of their number of windows."""

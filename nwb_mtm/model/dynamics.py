@@ -50,58 +50,63 @@ class Dynamics(nn.Module):
     ) -> tuple[Float[Tensor, "pattern window bin latent"], Float[Tensor, "pattern bin latent latent"]]:
         """Mean and covariance: from all bins, or in each bin from earlier ones alone."""
         transition, noise = self.matrices()
-        prior, gain = _forward_covariances(precision, transition, noise)
-        means, surprise = self._filter(evidence, precision, prior, gain, transition)
-        if causal:
-            return torch.stack(means, 2), torch.stack(prior, 1)
-        return _smooth(means, surprise, precision, prior, gain, transition)
-
-    def _filter(
-        self, evidence: Tensor, precision: Tensor, prior: list[Tensor], gain: list[Tensor], transition: Tensor
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """Predicted means, and what each bin's spikes add (row vectors)."""
+        prior, gain = _covariances(precision, transition, noise)
         drive = self.inputs(evidence.shape[2])
-        mean = drive[0].expand(evidence.shape[0], evidence.shape[1], -1)
-        means, surprise = [], []
-        for t, (p, f) in enumerate(zip(prior, gain)):
-            news = (evidence[:, :, t] - mean @ precision[:, t]) @ f
-            means.append(mean)
-            surprise.append(news)
-            if t + 1 < len(prior):
-                mean = (mean + news @ p) @ transition.T + drive[t + 1]
-        return means, surprise
+        means, surprise = _filter(evidence, precision, prior, gain, transition, drive)
+        if causal:
+            return means.transpose(1, 2), prior
+        mean, covariance = _smooth(means, surprise, precision, prior, gain, transition)
+        return mean.transpose(1, 2), covariance
 
 
-def _forward_covariances(precision: Tensor, transition: Tensor, noise: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+Matrices = Float[Tensor, "pattern bin latent latent"]
+Vectors = Float[Tensor, "pattern bin window latent"]
+
+
+def _covariances(precision: Matrices, transition: Tensor, noise: Tensor) -> tuple[Matrices, Matrices]:
     """Predicted covariances P, and (I + P J)⁻¹ for the precision J that each bin adds."""
     eye = torch.eye(len(transition), device=transition.device)
     p = eye.expand(len(precision), -1, -1)
     prior, gain = [], []
-    for t in range(precision.shape[1]):
-        f = torch.linalg.inv(eye + p @ precision[:, t])
+    for j in precision.unbind(1):
+        f = torch.linalg.inv(eye + p @ j)
         prior.append(p)
         gain.append(f)
         p = transition @ (f @ p) @ transition.T + noise
         p = (p + p.mT) / 2
-    return prior, gain
+    return torch.stack(prior, 1), torch.stack(gain, 1)
+
+
+def _filter(
+    evidence: Tensor, precision: Matrices, prior: Matrices, gain: Matrices, transition: Tensor, drive: Tensor
+) -> tuple[Vectors, Vectors]:
+    """Predicted means, and what each bin's spikes add to them (row vectors)."""
+    by_bin = evidence.transpose(1, 2)
+    kept = gain @ prior @ transition.T
+    carry = transition.T - precision @ kept
+    added = by_bin @ kept + torch.cat([drive[1:], drive[:1]])[:, None]
+    mean = drive[0].expand(by_bin.shape[0], by_bin.shape[2], -1)
+    means = []
+    for move, add in zip(carry.unbind(1), added.unbind(1)):
+        means.append(mean)
+        mean = torch.baddbmm(add, mean, move)
+    stacked = torch.stack(means, 1)
+    return stacked, (by_bin - stacked @ precision) @ gain
 
 
 def _smooth(
-    means: list[Tensor],
-    surprise: list[Tensor],
-    precision: Tensor,
-    prior: list[Tensor],
-    gain: list[Tensor],
-    transition: Tensor,
-) -> tuple[Tensor, Tensor]:
+    means: Vectors, surprise: Vectors, precision: Matrices, prior: Matrices, gain: Matrices, transition: Tensor
+) -> tuple[Vectors, Matrices]:
     """Let later bins correct earlier ones (Bryson and Frazier's form, which inverts nothing)."""
-    later = torch.zeros_like(means[0])
-    weight = torch.zeros_like(prior[0])
-    smoothed, covariance = [], []
-    for t in reversed(range(len(means))):
-        step = transition @ gain[t]
-        later = surprise[t] + later @ step
-        weight = gain[t].mT @ precision[:, t] + step.mT @ weight @ step
-        smoothed.append(means[t] + later @ prior[t])
-        covariance.append(prior[t] - prior[t] @ weight @ prior[t])
-    return torch.stack(smoothed[::-1], 2), torch.stack(covariance[::-1], 1)
+    steps = transition @ gain
+    told = gain.mT @ precision
+    later, weight = torch.zeros_like(means[:, 0]), torch.zeros_like(prior[:, 0])
+    laters, weights = [], []
+    bins = zip(steps.unbind(1), surprise.unbind(1), told.unbind(1))
+    for step, news, tell in reversed(list(bins)):
+        later = torch.baddbmm(news, later, step)
+        weight = torch.baddbmm(tell, step.mT @ weight, step)
+        laters.append(later)
+        weights.append(weight)
+    mean = means + torch.stack(laters[::-1], 1) @ prior
+    return mean, prior - prior @ torch.stack(weights[::-1], 1) @ prior

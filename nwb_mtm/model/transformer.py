@@ -60,8 +60,7 @@ class Transformer(nn.Module):
     def _context(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch context width"]:
         found = [batch.counts.new_zeros(len(batch), 0, self.norm.normalized_shape[0])]
         if self.prompt is not None:
-            scheme = torch.full((len(batch), 1), SCHEMES.index(mask.scheme), device=batch.counts.device)
-            found.append(self.prompt(scheme))
+            found.append(self.prompt(mask.prompts)[:, None])
         if self.session is not None:
             found.append(self.session(batch.session)[:, None])
         return torch.cat(found, 1)
