@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nwb_mtm.scores import Check, Scores
 from nwb_mtm.windows import Windows
 

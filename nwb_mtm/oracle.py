@@ -43,10 +43,11 @@ class Truth:
         return np.diff(upto, axis=1).astype(np.float32)
 
 
-def find_truth(source: Path) -> Truth | None:
-    """The truth beside a simulated file, when there is one."""
-    path = source.parent / "truth" / f"{source.stem}.safetensors"
-    return Truth.load(path) if path.is_file() else None
+def find_truth(source: Path, folder: Path | None = None) -> Truth | None:
+    """The truth of a simulated file: in `folder`, or in `truth` beside the file or its subject's folder."""
+    places = [folder] if folder is not None else [source.parent / "truth", source.parent.parent / "truth"]
+    found = next((p for place in places if (p := place / f"{source.stem}.safetensors").is_file()), None)
+    return None if found is None else Truth.load(found)
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,6 +58,14 @@ class Pass:
         return np.flatnonzero(~self.hidden)
 
 
+def check_score(name: str) -> Score:
+    """The score of that name, or an error that lists them."""
+    for score in SCORES:
+        if score == name:
+            return score
+    raise ConfigError(f"Unknown score {name!r}; it is one of {', '.join(SCORES)}.", kind="bad_value")
+
+
 def forward_bins(bins: int) -> int:
     """How many bins at the end of a window `forward` hides.
 

@@ -1,10 +1,16 @@
 """Scores as sentences, rows and tables."""
 
-from collections.abc import Iterator
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
-from nwb_mtm.scores import Activity, Scores
+from nwb_mtm.errors import RunError
+from nwb_mtm.runs import Existing, write_json, write_text
+from nwb_mtm.scores import Activity, Scores, Table
+from nwb_mtm.tallies import verdict
 
 
 def headline(scores: Scores) -> list[str]:
@@ -19,8 +25,6 @@ def sentence(scores: Scores, name: str) -> str:
     if mean.model is None or not mean.model.units:
         notes = [note for a in activities for note in a.notes if note.startswith("not scored")]
         return notes[0] if notes else "no model"
-    from nwb_mtm.tallies import verdict
-
     words = f"{verdict(mean.gain)}: {mean.gain} bits per spike over {_against(activities)}"
     more = [a.windows_to_tell for a in activities if a.windows_to_tell]
     if len(activities) == 1 and more:
@@ -71,3 +75,49 @@ def predictors(activity: Activity) -> dict[str, Any]:
     found: dict[str, Any] = {} if activity.model is None else {"model": activity.model}
     found.update(activity.baselines)
     return found if activity.oracle is None else {**found, "oracle": activity.oracle}
+
+
+def table_rows(scores: Scores) -> Iterator[tuple[str, list[tuple[object, ...]]]]:
+    """A title and rows for every score: model, baselines, truth; over sessions when there are several."""
+    for name, mean in scores.mean.items():
+        tables: dict[str, Table] = {} if mean.model is None else {"model": mean.model}
+        tables.update(mean.baselines)
+        title = f"{name} ({mean.sessions} sessions, {mean.subjects} subjects)"
+        if len(scores.sessions) == 1:
+            key, session = next(iter(scores.sessions.items()))
+            activity = session.scores[name]
+            tables = {p: found.scored for p, found in predictors(activity).items()}
+            tables.update({f"{p}, guarded": found.scored for p, found in activity.guarded.items()})
+            title = f"{name} ({key}, {activity.windows} test windows)"
+        if tables:
+            yield title, [_row(label, table) for label, table in tables.items()]
+
+
+def _row(label: str, t: Table) -> tuple[object, ...]:
+    plain = (t.bps_median, t.bps_mean_train_null, t.d2_mean, t.share_positive)
+    return (label, str(t.bps_pooled), str(t.bps_mean), *(f"{v.value:.3f}" for v in plain), t.units)
+
+
+def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Tidy rows as CSV; what is missing is empty."""
+    listed = list(rows)
+    out = io.StringIO()
+    if listed:
+        writer = csv.DictWriter(out, fieldnames=list(listed[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: "" if v is None or v != v else v for k, v in row.items()} for row in listed)
+    return out.getvalue()
+
+
+def write_scores(scores: Scores, folder: Path, *, existing: Existing = "error") -> tuple[Path, ...]:
+    """Write scores.json, scores.csv and units.csv, each in one move; the paths that were written."""
+    paths = tuple(folder / name for name in ("scores.json", "scores.csv", "units.csv"))
+    there = [path for path in paths if path.exists()]
+    if there and existing == "error":
+        raise RunError(f"{there[0]} exists; choose another folder, or pass --existing overwrite.", kind="exists")
+    if there and existing == "skip":
+        return ()
+    write_json(paths[0], scores.to_json())
+    write_text(paths[1], to_csv(session_rows(scores)))
+    write_text(paths[2], to_csv(unit_rows(scores)))
+    return paths

@@ -1,0 +1,136 @@
+"""`nwb-mtm evaluate`: the four scores by region and unit, beside their baselines, with checks."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import (
+    build_config,
+    build_sources,
+    output_options,
+    plain_sources,
+    selection_options,
+    source_options,
+    window_options,
+)
+
+if TYPE_CHECKING:
+    from nwb_mtm.evaluation_road import EvaluationOptions
+    from nwb_mtm.scores import Scores
+
+EPILOG = """\b
+Examples:
+  nwb-mtm evaluate runs/session session.nwb
+  nwb-mtm evaluate runs/session session.nwb --by outcome --exact -o scores/
+  nwb-mtm evaluate baselines session.nwb --split random --json
+"""
+
+
+@click.command("evaluate", epilog=EPILOG)
+@click.argument("model")
+@click.argument("sources", nargs=-1, required=True)
+@click.option("--score", "scores", multiple=True, metavar="NAME", help="Only these scores; may be repeated.")
+@click.option("--by", multiple=True, metavar="COLUMN", help="Scores for every class of a trial column as well.")
+@click.option("--condition", "conditions", multiple=True, metavar="COLUMN", help="Trial column that makes conditions.")
+@click.option("--folds", type=click.IntRange(2), help="Folds of units for leaving units out.  [default: 10]")
+@click.option("--exact", is_flag=True, help="Leave out one unit at a time, instead of folds of units.")
+@click.option("--strict-regions", type=click.Choice(["on", "off"]), help="Hide what may belong to a hidden region.")
+@click.option("--no-guards", is_flag=True, help="Leave out the guarded scores.")
+@click.option("--decode", is_flag=True, help="Decode trial columns and behaviour too.")
+@click.option("--truth", type=click.Path(path_type=Path), help="Folder with the true rates of simulated files.")
+@click.option("--split", metavar="KIND", help="blocks, random, tail or column:NAME, for sessions without a split.")
+@click.option("--json", "as_json", is_flag=True, help="The object that scores.json holds.")
+@source_options
+@window_options
+@selection_options
+@output_options
+def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
+    """Score MODEL on the unseen time of SOURCES.
+
+    MODEL is a run folder or a .safetensors file; the word `baselines` in its
+    place scores the baselines alone. With -o, scores.json, scores.csv and
+    units.csv are written.
+    """
+    from nwb_mtm.evaluation_road import evaluate_sources
+    from nwb_mtm.fitting import Said
+    from nwb_mtm.score_tables import write_scores
+
+    from .show import console, show_warning
+
+    settings = _settings(model, chosen)
+    for event in evaluate_sources(model, plain_sources(sources), options=_options(chosen, settings), settings=settings):
+        if isinstance(event, Said) and event.warning:
+            show_warning(event.text)
+        elif isinstance(event, Said):
+            console(stderr=True).print(event.text, markup=False)
+        else:
+            if chosen["output_dir"] is not None:
+                for path in write_scores(event.scores, chosen["output_dir"], existing=chosen["existing"]):
+                    console(stderr=True).print(f"scores: {path}", markup=False)
+            show_json(event.scores) if chosen["as_json"] else show(event.scores)
+
+
+def _settings(model: str, chosen: Mapping[str, Any]) -> Any:
+    """The model's own settings (or the defaults), with what was asked for."""
+    from nwb_mtm.calls import load
+    from nwb_mtm.evaluation_road import NO_MODEL
+
+    config = build_config(chosen) if model == NO_MODEL else build_config(chosen, load(model).config)
+    if chosen["strict_regions"] is not None:
+        config = config.changed({"units.strict_regions": chosen["strict_regions"] == "on"})
+    return config
+
+
+def _options(chosen: Mapping[str, Any], settings: Any) -> "EvaluationOptions":
+    from nwb_mtm.activity import Options
+    from nwb_mtm.evaluation_road import EvaluationOptions
+    from nwb_mtm.passes import SCORES, check_score
+
+    folds = None if chosen["exact"] else chosen["folds"] or settings.evaluate.folds or None
+    return EvaluationOptions(
+        scores=Options(
+            scores=tuple(check_score(name) for name in chosen["scores"]) or SCORES,
+            folds=folds,
+            strict=settings.units.strict_regions,
+            conditions=chosen["conditions"],
+            by=chosen["by"],
+            guarded=not chosen["no_guards"],
+            draws=settings.evaluate.bootstraps,
+            seed=settings.evaluate.seed,
+        ),
+        sources=build_sources(chosen),
+        strict=chosen["strict"],
+        truth=chosen["truth"],
+        decode=chosen["decode"],
+    )
+
+
+def show_json(scores: "Scores") -> None:
+    """The object that scores.json holds, on stdout."""
+    click.echo(json.dumps(scores.to_json(), indent=1, allow_nan=False))
+
+
+def show(scores: "Scores") -> None:
+    """The answers in words, the checks, then a table for every score."""
+    from nwb_mtm.score_tables import headline, table_rows
+
+    from .show import console, table
+
+    out = console()
+    for line in headline(scores):
+        out.print(line, markup=False)
+    out.print()
+    colors = {"pass": "green", "warn": "yellow", "fail": "red"}
+    for one in scores.checks:
+        out.print(f"[{colors[one.status]}]{one.status:>4}[/]", end="  ")
+        out.print(f"{one.name}: {one.message}", markup=False)
+    columns = ("bits per spike", "pooled", "mean", "median", "train null", "D2", "above 0", "units")
+    for title, rows in table_rows(scores):
+        out.print()
+        out.print(table(title, columns, rows))
+    notes = dict.fromkeys(n for s in scores.sessions.values() for a in s.scores.values() for n in a.notes)
+    for note in notes:
+        out.print(f"Note: {note}.", markup=False)
