@@ -9,7 +9,7 @@ from numpy import ndarray
 from nwb_mtm.nwb.view import Group, as_number, find_array
 
 JITTER = 1e-3  # steps that differ by less than this share of their median are regular
-TOO_LONG = 10.0  # a series so many times longer than the recording has its period stored as its rate
+TOO_LONG = 2.0  # a series so many times longer than the recording has its period stored as its rate
 FITS = 2.0
 
 

@@ -85,6 +85,16 @@ class Table:
         check_offsets(ends, total, count=self.count, where=f"{self.path}/{name}_index")
         return np.concatenate([[0], ends]).astype(np.int64)
 
+    def is_damaged(self, name: str) -> bool:
+        """Whether the index of a ragged column cannot be true."""
+        if not self.is_ragged(name):
+            return False
+        try:
+            self.offsets(name)
+        except RecordingError:
+            return True
+        return False
+
     def ids(self) -> tuple[int | float | str, ...]:
         """The ids as stored, whole floats as integers; row numbers when there are none."""
         if "id" not in self.members:
@@ -108,6 +118,18 @@ def check_offsets(ends: Int[ndarray, " row"], total: int, *, count: int, where: 
             "write the file again from its source.",
             kind="corrupt_spike_index",
         )
+
+
+def as_flags(values: ndarray) -> ndarray:
+    """Yes and no from booleans, numbers, or their spellings as text.
+
+    >>> as_flags(np.array(["True", "0", "no"])).tolist()
+    [True, False, False]
+    """
+    spelled = values.dtype.kind == "U"
+    yes = ["true", "1", "1.0", "yes", "t"]
+    flags = np.isin(np.char.lower(values), yes) if spelled else np.nan_to_num(values.astype(np.float64)) != 0
+    return np.asarray(flags, bool)
 
 
 def plain_id(value: int | float | str) -> int | float | str:

@@ -8,6 +8,7 @@ from numpy import ndarray
 from nwb_mtm.nwb.behavior import by_preference, overlaps
 from nwb_mtm.nwb.columns import Table
 from nwb_mtm.nwb.electrodes import LABELS, Electrodes, read_electrodes
+from nwb_mtm.nwb.links import PEAKS
 from nwb_mtm.nwb.namespaces import missing_namespaces
 from nwb_mtm.nwb.observation import read_observed
 from nwb_mtm.nwb.opening import Opened
@@ -90,6 +91,9 @@ def gather(opened: Opened, options: ReadOptions, prefetch: Prefetch | None = Non
     gone = vanishing(spikes, observed, span)
     warn_of_absence(spikes, placement.groups, gone, span, warnings)
     missing_namespaces(root, warnings)
+    for name in table.names:
+        if name in ("electrodes", "obs_intervals", *PEAKS) and table.is_damaged(name):
+            warnings.add("damaged_column", f"The index of {table.path}/{name} cannot be true; the column is not used.")
     return Contents(
         opened=opened,
         table=table,

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from nwb_mtm.errors import NwbMtmError
-from nwb_mtm.nwb.behavior import Survey, survey
-from nwb_mtm.nwb.contents import Contents, Trials, gather, time_range
+from nwb_mtm.nwb.behavior import Survey, by_preference, survey
+from nwb_mtm.nwb.columns import as_flags
+from nwb_mtm.nwb.contents import MOST_BEHAVIORS, Contents, Trials, gather, time_range
 from nwb_mtm.nwb.observation import observed_by_all
 from nwb_mtm.nwb.opening import damage_said, open_source
 from nwb_mtm.nwb.options import Prefetch, ReadOptions
@@ -102,9 +103,6 @@ def _warn_of_behavior(surveys: tuple[Survey, ...], contents: Contents) -> None:
 
 
 def _preferred(surveys: tuple[Survey, ...]) -> tuple[str, ...]:
-    from nwb_mtm.nwb.behavior import by_preference
-    from nwb_mtm.nwb.contents import MOST_BEHAVIORS
-
     usable = [looked.candidate for looked in surveys if looked.usable]
     return tuple(candidate.path for candidate in by_preference(usable)[:MOST_BEHAVIORS])
 
@@ -158,7 +156,7 @@ def _units(contents: Contents) -> Json:
         "regions": list(place.regions),
         "region_rule": list(place.rules),
         "quality": [None if q is None else bool(q) for q in contents.quality],
-        "heldout": None if heldout is None else heldout.astype(bool).tolist(),
+        "heldout": None if heldout is None else as_flags(heldout).tolist(),
     }
 
 

@@ -33,7 +33,7 @@ class Links:
         """A column of row numbers that names the peak electrode."""
         for name in PEAKS:
             rows = _whole(self.table.flat(name))
-            if rows is None and name in self.table and self.table.is_ragged(name):
+            if rows is None and name in self.table and self.table.is_ragged(name) and not self.table.is_damaged(name):
                 rows = _first_of(*self._ragged(name))
             if rows is not None:
                 return self._valid(rows if self.table.is_region(name) else self._by_id_or_row(rows))
@@ -59,7 +59,7 @@ class Links:
         """The electrodes of every unit, by row; a column without an index holds one for each unit."""
         table, none = self.table, (np.zeros(0, np.int64), np.zeros(self.table.count + 1, np.int64))
         array = table.members.get("electrodes")
-        if array is None or array.dtype.kind not in "iuf":
+        if array is None or array.dtype.kind not in "iuf" or table.is_damaged("electrodes"):
             return none
         if table.is_ragged("electrodes"):
             return self._ragged("electrodes")

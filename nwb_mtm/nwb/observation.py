@@ -16,7 +16,7 @@ def read_observed(root: Group, table: Table, span: tuple[float, float]) -> Obser
     """What the file says, or None when it says nothing."""
     invalid = _invalid_times(root)
     whole = np.array([[span[0], np.nextafter(span[1], np.inf)]])
-    if "obs_intervals" not in table.members:
+    if "obs_intervals" not in table.members or table.is_damaged("obs_intervals"):
         if not len(invalid):
             return None
         return Observed((without(whole, invalid),), np.zeros(table.count, np.int64))

@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 
 from nwb_mtm.errors import RecordingError, SourceError
-from nwb_mtm.nwb.view import Group, find_array, as_text, text_at
+from nwb_mtm.nwb.view import Group, as_text, find_array, text_at
 from nwb_mtm.nwb.view_hdf5 import Hdf5Group
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -50,7 +50,7 @@ def open_source(source: Any, *, name: str | None = None) -> Iterator[Opened]:
         yield _checked(Opened(root_of(source), "memory", name or str(source.identifier), local=True))
     else:
         raise SourceError(
-            f"Cannot read a {type(source).__name__}; pass a path, a binary file, an open h5py or zarr group, or an NWBFile.",
+            f"Cannot read a {type(source).__name__}; pass a path, a binary file, an h5py or zarr group, or an NWBFile.",
             kind="bad_address",
         )
 

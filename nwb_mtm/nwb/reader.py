@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nwb_mtm.errors import RecordingError
-from nwb_mtm.nwb.behavior import survey
+from nwb_mtm.nwb.behavior import by_preference, survey
 from nwb_mtm.nwb.contents import MOST_BEHAVIORS, Contents, gather
 from nwb_mtm.nwb.opening import damage_said, open_source
 from nwb_mtm.nwb.options import Prefetch, ReadOptions
@@ -96,8 +96,6 @@ def _behaviors(contents: Contents, options: ReadOptions) -> Iterator[tuple[str, 
 
 
 def _offered(contents: Contents, options: ReadOptions) -> tuple[Candidate, ...]:
-    from nwb_mtm.nwb.behavior import by_preference
-
     if options.behaviors == "none":
         return ()
     if isinstance(options.behaviors, str):

@@ -10,6 +10,7 @@ from numpy import ndarray
 from nwb_mtm.binning import merge_intervals
 from nwb_mtm.expressions import evaluate
 from nwb_mtm.levels import at_level, choose_level
+from nwb_mtm.nwb.columns import as_flags
 from nwb_mtm.nwb.contents import Contents
 from nwb_mtm.nwb.observation import intersection, without
 from nwb_mtm.nwb.options import ReadOptions, split_within
@@ -122,7 +123,7 @@ def _units(contents: Contents, regions: tuple[str, ...], inputs: Bool[ndarray, "
         positions=_positions(contents),
         quality=tuple(False if lost else q for q, lost in zip(contents.quality, contents.vanishing.tolist())),
         inputs=inputs,
-        heldout=None if heldout is None else heldout.astype(bool),
+        heldout=None if heldout is None else as_flags(heldout),
         columns=contents.columns,
     )
 
