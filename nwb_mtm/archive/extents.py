@@ -35,15 +35,15 @@ def merge_pages(pages: list[int], page: int, size: int, gap: int) -> list[Extent
     return merged
 
 
-def split(extents: Iterable[Extent], longest: int) -> list[Extent]:
-    """Cut long extents into nearly equal pieces of at most `longest` bytes.
+def split(extents: Iterable[Extent], longest: int, page: int) -> list[Extent]:
+    """Cut long extents into nearly equal pieces of at most `longest` bytes, each of whole pages.
 
-    >>> split([(0, 10), (20, 45)], 10)
-    [(0, 10), (20, 29), (29, 38), (38, 45)]
+    >>> split([(0, 10), (20, 45)], 10, 5)
+    [(0, 10), (20, 30), (30, 40), (40, 45)]
     """
     pieces: list[Extent] = []
     for start, stop in extents:
         count = -(-(stop - start) // longest)
-        step = -(-(stop - start) // count)
+        step = -(-(stop - start) // (count * page)) * page
         pieces += [(at, min(at + step, stop)) for at in range(start, stop, step)]
     return pieces

@@ -57,7 +57,7 @@ class RemoteFile(io.RawIOBase):
         wanted = pages_of(((start, start + length) for start, length in extents), PAGE, self.size)
         missing = [number for number in wanted if number not in self._pages][: self._limit // PAGE]
         self._make_room(len(missing), keep=set(wanted))
-        self._fetch_all(split(merge_pages(missing, PAGE, self.size, GAP), LONGEST))
+        self._fetch_all(split(merge_pages(missing, PAGE, self.size, GAP), LONGEST, PAGE))
 
     def readable(self) -> bool:
         """It can be read."""

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from loopback import Fault, LoopbackArchive
 
 from nwb_mtm.archive.assets import Asset
 from nwb_mtm.archive.client import Archive
+from nwb_mtm.archive.extents import merge_pages, pages_of, split
 from nwb_mtm.archive.remote import PAGE, RemoteFile, open_remote
 from nwb_mtm.archive.transfer import Patience
 from nwb_mtm.errors import SourceError
@@ -48,6 +51,36 @@ def test_nothing_is_fetched_twice(asset: Asset, archive: LoopbackArchive, patien
         file.read(1_000_000)
         assert file.bytes == moved == asset.size
     assert sum(exchange.sent for exchange in archive.data_log()) == asset.size
+
+
+def test_long_extents_are_cut_and_put_together(
+    asset: Asset, archive: LoopbackArchive, blob: Path, patience: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nwb_mtm.archive.remote.LONGEST", 700 * KIB)
+    with open_remote(asset, patience=patience) as file:
+        file.prefetch([(100, asset.size - 200)])
+        asked = len(archive.log)
+        assert file.read() == blob.read_bytes()
+        assert len(archive.log) == asked
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    extents=st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 3000)), max_size=8),
+    longest=st.integers(1, 40).map(lambda pages: pages * 64),
+    gap=st.integers(0, 500),
+)
+def test_what_is_fetched_covers_every_extent_in_whole_pages(
+    extents: list[tuple[int, int]], longest: int, gap: int
+) -> None:
+    size, page = 6001, 64
+    pages = pages_of([(start, start + length) for start, length in extents], page, size)
+    pieces = split(merge_pages(pages, page, size, gap), longest, page)
+    fetched = {n for start, stop in pieces for n in range(start, stop)}
+    assert all(n in fetched for start, length in extents for n in range(start, min(start + length, size)))
+    assert all(start % page == 0 and (stop % page == 0 or stop == size) for start, stop in pieces)
+    assert all(stop - start <= longest for start, stop in pieces)
+    assert sum(stop - start for start, stop in pieces) == len(fetched)
 
 
 def test_close_extents_share_a_request_and_far_ones_do_not(
