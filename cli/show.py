@@ -8,11 +8,15 @@ from rich.table import Table
 
 from nwb_mtm.errors import NwbMtmError
 
+PIPED_WIDTH = 200  # of tables, where nothing is wrapped
+
 
 def console(*, stderr: bool = False) -> Console:
     """A console that is plain and unwrapped when piped."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, soft_wrap=not stream.isatty(), highlight=False)
+    if stream.isatty():
+        return Console(file=stream, highlight=False)
+    return Console(file=stream, soft_wrap=True, highlight=False, width=PIPED_WIDTH)
 
 
 def show_error(error: NwbMtmError) -> None:
