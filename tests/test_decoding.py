@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from nwb_mtm import splits
 from nwb_mtm.decoding import DecodingConfig, decode
 from nwb_mtm.decoding_clock import previous_labels
