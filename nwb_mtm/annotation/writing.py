@@ -8,14 +8,17 @@ import numpy as np
 
 from nwb_mtm.annotation.making import Plan, from_prediction, make
 from nwb_mtm.annotation.naming import annotated_name
+from nwb_mtm.archive.addresses import LocalAddress, parse
 from nwb_mtm.errors import ConfigError, RunError
 from nwb_mtm.nwb import annotations as names
 from nwb_mtm.nwb.annotations import Annotation
-from nwb_mtm.nwb.reader import read
+from nwb_mtm.nwb.options import ReadOptions
 from nwb_mtm.nwb.writer_place import settle
 from nwb_mtm.nwb.writer_targets import is_annotated, sidecar_reason, write_copy, write_sidecar
 from nwb_mtm.prediction import Prediction
 from nwb_mtm.recording import Recording
+from nwb_mtm.resolution import SourceItem, SourceOptions
+from nwb_mtm.sources import read, read_all
 
 Mode = Literal["auto", "copy", "sidecar", "in-place"]
 WHAT = ("rates", "latents", "behavior", "labels")
@@ -69,6 +72,7 @@ def annotate(
     *,
     out: str | Path | None = None,
     options: Options | None = None,
+    recording: Recording | None = None,
     **changes: Any,
 ) -> Annotated:
     """Write what a model (a run folder, a .safetensors file, a Checkpoint) or a Prediction says into a file.
@@ -77,8 +81,9 @@ def annotate(
     `options`, or one by one: `annotate("a.nwb", "runs/a", what=("rates", "latents"))`.
     """
     chosen = replace(options or Options(), **changes)
-    place = None if isinstance(source, Recording) else Path(source)
-    recording = source if isinstance(source, Recording) else read(source)
+    place = _place(source)
+    if recording is None:
+        recording = source if isinstance(source, Recording) else read(source, read_options(model))
     mode, reason = _mode(place, chosen)
     target = _target(place, recording, out, mode)
     if not _may_write(target, place, chosen):
@@ -92,15 +97,49 @@ def annotate(
     return _told(recording, target, mode, reason, made)
 
 
+def _place(source: str | Path | Recording) -> Path | None:
+    """The local file, if there is one."""
+    if isinstance(source, Recording):
+        return None
+    if isinstance(source, str):
+        address = parse(source)
+        return address.path if isinstance(address, LocalAddress) else None
+    return source
+
+
+def read_options(model: Any) -> ReadOptions:
+    """Files are read as they were for training."""
+    if isinstance(model, Prediction):
+        return ReadOptions()
+    from nwb_mtm.annotation.predicting import load
+
+    units = load(model).config.units
+    return ReadOptions(
+        quality=units.quality,
+        regions_from=units.regions_from or None,
+        region_level=units.region_level,
+        trials=units.trials or None,
+        within=units.within or None,
+    )
+
+
+def read_as_trained(item: SourceItem, model: Any, options: SourceOptions | None) -> Recording:
+    """One file of many, read as it was for training."""
+    _, result = next(read_all([item], selection=read_options(model), options=options, strict=True))
+    assert isinstance(result, Recording)
+    return result
+
+
 def annotation_of(recording: Recording, model: Any, options: Options) -> Annotation:
     """Everything that will be written."""
     made = make(_plan(recording, model, options), include_trained=options.include_trained)
     made = replace(made, facts={**made.facts, "command": options.command} if options.command else made.facts)
     if isinstance(model, Prediction):
         return made
-    from nwb_mtm.annotation.predicting import with_extras
+    from nwb_mtm.annotation.decoded import add_decoded
+    from nwb_mtm.annotation.predicting import beside, load
 
-    return with_extras(made, recording, model, options)
+    return add_decoded(made, beside(load(model), recording), options.what)
 
 
 def _plan(recording: Recording, model: Any, options: Options) -> Plan:
