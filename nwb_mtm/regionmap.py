@@ -205,7 +205,7 @@ def _regions(windows: Windows) -> tuple[tuple[str, ...], dict[str, str]]:
 def _edges(
     units: Units,
     regions: Sequence[str],
-    members: Sequence[Int[ndarray, " member"]],
+    members: Sequence[Int[ndarray, " _"]],
     found: Mapping[str, Float[ndarray, "source target window"]],
     even: Mapping[str, Float[ndarray, "source target window"]],
     spikes: Float[ndarray, "region window"],

@@ -76,9 +76,9 @@ class Design:
     """The past of every source region side by side, and the targets' activity at the bins it can tell."""
 
     past: Float32[ndarray, "window bin feature"]
-    columns: tuple[Int[ndarray, " block"], ...]  # of each source region
+    columns: tuple[Int[ndarray, " _"], ...]  # of each source region
     targets: Activity
-    units: tuple[Int[ndarray, " member"], ...]  # of each target region
+    units: tuple[Int[ndarray, " _"], ...]  # of each target region
     fold: Int[ndarray, " window"]
 
     @classmethod
@@ -86,8 +86,8 @@ class Design:
         cls,
         sources: Activity,
         targets: Activity,
-        members: Sequence[Int[ndarray, " member"]],
-        chosen: Sequence[Int[ndarray, " some"]],
+        members: Sequence[Int[ndarray, " _"]],
+        chosen: Sequence[Int[ndarray, " _"]],
         start: Float[ndarray, " window"],
         bin_size: float,
     ) -> "Design":
@@ -127,7 +127,7 @@ class Maps:
         inverse = np.linalg.inv(gram + PENALTY * len(past) * np.eye(len(gram)))
         return cls(gram, inverse, inverse @ (past.T @ left).astype(np.float64))
 
-    def without(self, columns: Int[ndarray, " gone"], units: Int[ndarray, " member"]) -> "Reduced":
+    def without(self, columns: Int[ndarray, " gone"], units: Int[ndarray, " _"]) -> "Reduced":
         """The map to some units from all other columns, brought down to a few dimensions."""
         weights = self.weights[:, units]
         if len(columns):
@@ -201,8 +201,8 @@ def poisson_loss(
 
 
 def matched(
-    counts: Shaped[ndarray, "window bin unit"], members: Sequence[Int[ndarray, " member"]], rng: np.random.Generator
-) -> tuple[Shaped[ndarray, "window bin unit"], tuple[Int[ndarray, " some"], ...]]:
+    counts: Shaped[ndarray, "window bin unit"], members: Sequence[Int[ndarray, " _"]], rng: np.random.Generator
+) -> tuple[Shaped[ndarray, "window bin unit"], tuple[Int[ndarray, " _"], ...]]:
     """As many units in every region, and their spikes thinned until every region has as many."""
     least = min(len(rows) for rows in members)
     chosen = tuple(np.sort(rng.choice(rows, least, replace=False)) for rows in members)

@@ -148,6 +148,13 @@ def test_matching_evens_out_units_and_spikes():
     assert totals[0] == pytest.approx(totals[1], rel=0.1)
 
 
+def test_regions_of_different_sizes_are_mapped():
+    windows = three_regions()
+    found = map_regions(windows.select(np.arange(3, 3 * UNITS)), matched_draws=1, draws=20)
+    assert found.units == (9, 12, 12)
+    assert found.matched_units == 9
+
+
 def test_drift_of_a_window_comes_from_its_neighbours_alone():
     means = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
     changed = means.copy()
