@@ -28,6 +28,7 @@ class Row:
     found: Value
     kind: str
     number: bool = True
+    parts: tuple[float, ...] = ()  # what the value is the mean of
 
 
 def heading(title: str, note: str = "") -> list[str]:
@@ -37,7 +38,7 @@ def heading(title: str, note: str = "") -> list[str]:
 
 def dot_rows(rows: Sequence[Row], title: str, note: str, label: str, *, origin: float = 0.0) -> str:
     """A dot with an interval on each line, the origin marked, the number at the right."""
-    at = row_scale([r.found for r in rows], origin)
+    at = row_scale([*(r.found for r in rows), *(Value(p) for r in rows for p in r.parts)], origin)
     bottom = TOP + len(rows) * ROW + 2
     parts = [*heading(title, note), svg.axis_x(at, bottom, label, top=TOP - 6)]
     parts.append(svg.line(at(origin), TOP - 6, at(origin), bottom, "zero"))
@@ -60,7 +61,7 @@ def row_scale(found: Sequence[Value], origin: float = 0.0) -> Scale:
 def _dot_with_interval(row: Row, at: Scale, y: float) -> list[str]:
     if not known(row.found):
         return [svg.text(at.start + 4, y + 4, "not scored", "note")]
-    parts = []
+    parts = [svg.dot(at(part), y, "part", radius=2.2) for part in row.parts]
     if math.isfinite(row.found.low):
         parts.append(svg.line(at(row.found.low), y, at(row.found.high), y, f"whisker {row.kind}"))
     note = f"{row.label}: {figure(row.found.value)} ({interval(row.found)})"

@@ -27,7 +27,7 @@ def training(run: Material) -> Section:
     if not run.steps:
         return Section("training", "Training", "")
     loss, valid = series(run, "loss"), series(run, "valid")
-    panels = [charts.curves("Loss", "on training windows", "nats per bin", "step", loss)] if loss else []
+    panels = [charts.curves("Loss", "on training windows, smoothed", "nats per bin", "step", loss)] if loss else []
     if valid:
         panels.append(charts.curves("Validation", "on windows not trained on", "bits per spike", "step", valid))
     end = run.steps[-1]
@@ -51,10 +51,12 @@ def series(run: Material, key: str) -> dict[str, tuple[list[float], list[float]]
             steps, heights = found.setdefault(name.replace("_", "-"), ([], []))
             steps.append(float(entry["step"]))
             heights.append(number(height))
-    return {name: _thinned(*line) for name, line in found.items()}
+    order = [name for name in (*words.SCHEMES, *words.SCORES) if name in found]
+    order += [name for name in found if name not in order]
+    return {name: _thinned(*found[name]) for name in order}
 
 
-def _thinned(steps: list[float], values: list[float], most: int = 80) -> tuple[list[float], list[float]]:
+def _thinned(steps: list[float], values: list[float], most: int = 30) -> tuple[list[float], list[float]]:
     """Means of neighbouring points, so that a long training is no heavier than a short one."""
     group = -(-len(steps) // most)
     starts = range(0, len(steps), group)
@@ -80,8 +82,18 @@ def reading(run: Material) -> Section:
         rows.append([escape(str(source.get("key"))), escape(str(source.get("species") or "–")), *cells])
     head = ["session", "species", "units", "train", "valid", "test"]
     sessions = table(head, rows, "Sessions, and how many windows each part has") if rows else ""
-    body = sessions + f'<div class="pair">{units_per_region(run)}{left_out(run)}</div>' + notes(run)
+    reasons = list(dict.fromkeys(str(s["reason"]) for s in run.sources if s.get("reason")))
+    why = lines(reasons[:6]) if reasons else ""
+    body = (
+        sessions + why + skipped(run) + f'<div class="pair">{units_per_region(run)}{left_out(run)}</div>' + notes(run)
+    )
     return Section("reading", "What was read", body if rows else "")
+
+
+def skipped(run: Material) -> str:
+    """Files that could not be used, and why."""
+    rows = [[escape(str(s.get("name"))), escape(str(s.get("message")))] for s in run.skipped]
+    return table(["file", "because"], rows, "Files that were skipped", kind="words") if rows else ""
 
 
 def units_per_region(run: Material) -> str:
@@ -102,7 +114,7 @@ def units_per_region(run: Material) -> str:
 def left_out(run: Material) -> str:
     """What was not used, and why, summed over sessions."""
     totals: dict[tuple[str, str], int] = {}
-    windows = (("dropped", "touch two parts of the split"), ("left_out", "not observed, or without an event time"))
+    windows = (("dropped", "between the parts of the split"), ("left_out", "not observed, or without an event time"))
     for source in run.sources:
         items = [(str(i.get("what")), str(i.get("why")), i.get("count")) for i in source.get("left_out") or ()]
         if not any(what.startswith("window") for what, _, _ in items):

@@ -37,6 +37,7 @@ class Material:
     name: str
     scores: Scores
     sources: tuple[Mapping[str, Any], ...]
+    skipped: tuple[Mapping[str, Any], ...]
     command: str
     versions: Mapping[str, str]
     steps: tuple[Mapping[str, Any], ...]
@@ -49,22 +50,25 @@ class Material:
         if len(self.scores.sessions) == 1:
             only = next(iter(self.scores.sessions.values()))
             return {name: _of_session(activity) for name, activity in only.scores.items()}
-        return {name: _of_mean(mean) for name, mean in self.scores.mean.items()}
+        sessions = self.scores.sessions.values()
+        oracles = {name: _mean_oracle([s.scores.get(name) for s in sessions]) for name in self.scores.mean}
+        return {name: _of_mean(mean, oracles[name]) for name, mean in self.scores.mean.items()}
 
 
 def read(run: Path) -> Material:
-    """Read a run folder; only scores.json must be there."""
+    """Read a run folder; only scores.json (or, when nothing was scored, the model) must be there."""
     folder = RunFolder(run)
-    if not folder.scores.is_file():
+    if not folder.scores.is_file() and not folder.model.is_file():
         found = "there is no such folder" if not run.exists() else "it holds no scores.json"
         raise RunError(f"{run} is no finished run: {found}. Pass a folder that `nwb-mtm fit` made.", kind="not_a_run")
     sources = _json(folder.sources) if folder.sources.is_file() else {}
     drawn = figures.load(folder.figures) if folder.figures.is_file() else ()
-    scores = Scores.load(folder.scores)
+    scores = Scores.load(folder.scores) if folder.scores.is_file() else Scores("", {}, "", {}, {})
     return Material(
         name=run.resolve().name,
         scores=scores,
         sources=tuple(sources.get("sources", ())),
+        skipped=tuple(sources.get("skipped", ())),
         command=str(sources.get("command") or ""),
         versions={**mapping(sources, "versions"), **scores.versions},
         steps=tuple(folder.read_steps()),
@@ -98,8 +102,14 @@ def _of_session(found: Activity) -> Overall:
     )
 
 
-def _of_mean(found: MeanScore) -> Overall:
-    return Overall(found.model, found.baselines, found.gain, verdict=verdict(found.gain))
+def _mean_oracle(activities: Sequence[Activity | None]) -> Table | None:
+    """What the true rates score on average, when they are known for every session."""
+    pooled = [a.oracle.scored.bps_pooled.value for a in activities if a is not None and a.oracle is not None]
+    return Table(bps_pooled=Value(sum(pooled) / len(pooled))) if pooled and len(pooled) == len(activities) else None
+
+
+def _of_mean(found: MeanScore, oracle: Table | None) -> Overall:
+    return Overall(found.model, found.baselines, found.gain, oracle=oracle, verdict=verdict(found.gain))
 
 
 def known(value: Value) -> bool:

@@ -90,6 +90,8 @@ SCORES_CAPTION = (
 
 def scores(run: Material) -> Section:
     """Model beside baselines and oracle, and the numbers."""
+    if not run.overall:
+        return Section("scores", "Scores", "")
     panels = [charts.score_panel(name, run.overall[name]) for name in ordered(run.overall)]
     said = list(dict.fromkeys(n for s in run.scores.sessions.values() for a in s.scores.values() for n in a.notes))
     remarks = "<h3>Remarks</h3>" + lines(said[:20]) if said else ""
@@ -174,9 +176,9 @@ def regions(run: Material) -> Section:
         if found:
             panels.append(charts.dot_rows(found, name, words.count(len(found), "region"), "bits per spike, pooled"))
     caption = (
-        "The same scores, region by region; with several sessions, the mean over those that hold the region. Only "
-        "regions with enough units are listed. Regions differ in how many units and spikes they have: a score "
-        "further right need not mean a region that is easier to tell."
+        "The same scores, region by region. With several sessions: the mean over those that hold the region (how many "
+        "is in brackets), and a small dot for each. Only regions with enough units are listed. Regions differ in how "
+        "many units and spikes they have: a score further right need not mean a region that is easier to tell."
     )
     return Section("by-region", "Region by region", drawing("by-region", panels, caption))
 
@@ -189,9 +191,13 @@ def region_rows(run: Material, score: str) -> list[Row]:
         for region, scored in (activity.model.per_region if activity and activity.model else {}).items():
             if known(scored.bps_pooled):
                 found.setdefault(region, []).append(scored.bps_pooled)
-    rows = [Row(region, _mean(values), "plain") for region, values in found.items()]
+    rows = [_region_row(region, values) for region, values in found.items()]
     return sorted(rows, key=lambda row: -row.found.value)[:MOST_BARS]
 
 
-def _mean(values: list[Value]) -> Value:
-    return values[0] if len(values) == 1 else Value(sum(v.value for v in values) / len(values))
+def _region_row(region: str, values: list[Value]) -> Row:
+    """The only session's value, or the mean with a dot for every session."""
+    if len(values) == 1:
+        return Row(region, values[0], "plain")
+    mean = Value(sum(v.value for v in values) / len(values))
+    return Row(f"{region} ({len(values)})", mean, "plain", parts=tuple(v.value for v in values))

@@ -125,6 +125,24 @@ def test_only_scores_are_needed(tmp_path: Path) -> None:
     assert 'id="scores"' in text
 
 
+def test_a_run_that_was_not_scored_has_a_page_too(tmp_path: Path) -> None:
+    run = fake_run(tmp_path / "run", units=30, trials=60)
+    (run / "scores.json").unlink()
+    (run / "figures.safetensors").unlink()
+    (run / "model.safetensors").touch()
+    text = report.write(run).read_text(encoding="utf-8")
+    assert "Nothing was scored." in text
+    assert 'id="training"' in text
+
+
+def test_files_that_were_skipped_are_listed_with_the_reason(tmp_path: Path) -> None:
+    run = fake_run(tmp_path / "run", units=30, trials=60)
+    sources = json.loads((run / "sources.json").read_text())
+    sources["skipped"] = [{"name": "sub-9.nwb", "kind": "zero_units", "message": "sub-9.nwb has no units."}]
+    (run / "sources.json").write_text(json.dumps(sources))
+    assert "sub-9.nwb has no units." in report.write(run).read_text(encoding="utf-8")
+
+
 def test_a_session_without_scores_is_said(tmp_path: Path) -> None:
     run = fake_run(tmp_path / "run", units=30, trials=60)
     scores = json.loads((run / "scores.json").read_text())
