@@ -58,10 +58,10 @@ def human_000004(path: Path) -> Expected:
                 "stim_phase": {"classes": ["learn", "recog"], "counts": [10, 10]},
                 "stimCategory": {"classes": ["1", "2", "3", "4", "5"], "counts": [4] * 5},
                 "new_old_labels_recog": {"classes": ["0", "1"], "counts": [5, 5]},
+                "response_value": {"classes": ["0", "1", "31", "32", "33", "34", "35"], "counts": [5, 5, *[2] * 5]},
             },
             "not_targets": {
                 "external_image_file": "has another value in every trial",
-                "response_value": "has classes with fewer than 5 trials",
             },
         },
         "behaviors": {"/acquisition/events": {"usable": False}},

@@ -82,6 +82,13 @@ def _whole(text: str, shown: str) -> int:
         raise ConfigError(f"{shown} has the row {text!r}, which is no number.", kind="bad_value") from error
 
 
+def _depth(text: str, shown: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigError(f"{shown} has the depth {text!r}, which is no number.", kind="bad_value") from error
+
+
 def _checked(named: dict[Key, str], known: Container[Key], key: str, shown: str) -> dict[Key, str]:
     unknown = [str(k) for k in named if k not in known]
     if unknown:
@@ -117,7 +124,7 @@ def _by_depth(
             raise ConfigError(
                 f"{shown} names the group {row['group']!r}; units have: {', '.join(sorted(known))}.", kind="bad_value"
             )
-        low, high = float(row["depth_from"]), float(row["depth_to"])
+        low, high = _depth(row["depth_from"], shown), _depth(row["depth_to"], shown)
         for unit, group in groups.items():
             if row["group"] in (group, links.probe_values.get(unit)) and low <= depth[unit] < high:
                 if unit in out:

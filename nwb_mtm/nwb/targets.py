@@ -14,7 +14,7 @@ from nwb_mtm.recording import Intervals
 MOST_CLASSES = 20
 FEWEST = 5
 SHARE = 0.05
-FEWEST_OF_FEW = 3  # in a short table, of which these are 5 %
+FEWEST_OF_FEW = 2  # in a short table, of which these are 5 %
 COVER = 0.9  # classes that are common enough must make up this share of the labelled trials
 MISSING = frozenset(["", "nan", "n/a", "na", "null", "<na>", "not applicable"])
 TIMES = re.compile(r"(_times?|_onsets?|_offsets?|timestamps?|_dur(ation)?)$|^timestamps_", re.IGNORECASE)
