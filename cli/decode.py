@@ -80,7 +80,7 @@ def _config(chosen: Mapping[str, Any]) -> Any:
 
 def _changed(model: str, chosen: Mapping[str, Any]) -> Any:
     """The model's own settings, with what was asked for."""
-    from nwb_mtm.fitting import load
+    from nwb_mtm.calls import load
 
     return build_config(chosen, load(model).config)
 

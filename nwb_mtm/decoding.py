@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -101,17 +102,18 @@ Activity = Callable[[Bool[ndarray, " unit"] | None], Float[ndarray, "window bin 
 
 def decode(
     windows: Windows,
-    model: "Predictor | Checkpoint | None" = None,
+    model: "Predictor | Checkpoint | str | Path | None" = None,
     *,
     targets: Sequence[str] | None = None,
     config: DecodingConfig | None = None,
 ) -> Decoding:
     """Decode on test windows what was fitted on training and validation windows.
 
-    `windows` hold all parts of one session's split. Without `targets`, up to five trial columns and five series.
+    `windows` hold all parts of one session's split. Without a model, spikes alone are read. Without `targets`, up
+    to five trial columns and five series are decoded.
     """
     config = config or DecodingConfig()
-    predictor = model if model is None or isinstance(model, Predictor) else CheckpointPredictor(model)
+    predictor = _predictor(model)
     picked = choose(windows, targets)
     sources = _sources(windows, predictor)
     running = _running(windows, predictor) if config.sliding_width else {}
@@ -121,6 +123,15 @@ def decode(
         for one in _with_velocity(windows, name):
             series[one.name] = _decode_series(windows, one, sources, config)
     return Decoding(windows.session, _protocol(windows, config), labels, series, picked.left)
+
+
+def _predictor(model: "Predictor | Checkpoint | str | Path | None") -> Predictor | None:
+    """A predictor is taken as it is; a checkpoint, run folder or model file is loaded."""
+    if model is None or isinstance(model, Predictor):
+        return model
+    from nwb_mtm.calls import load
+
+    return CheckpointPredictor(load(model))
 
 
 def _protocol(windows: Windows, config: DecodingConfig) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nwb_mtm.config import Config
 from nwb_mtm.decoding import DecodingConfig, decode
 from nwb_mtm.decoding_results import Decoding
-from nwb_mtm.errors import RunError
+from nwb_mtm.errors import RecordingError, RunError
 from nwb_mtm.preparation import Session, prepare
+from nwb_mtm.regionmap import map_regions
+from nwb_mtm.windows import Windows
 
 if TYPE_CHECKING:
     from nwb_mtm.checkpoint import Checkpoint
@@ -31,7 +33,8 @@ def decode_sources(
 
     Sessions keep the split they were trained with. Settings are the model's own unless given.
     """
-    from nwb_mtm.fitting import FitOptions, Gathered, Said, gather, load
+    from nwb_mtm.calls import load
+    from nwb_mtm.fitting import FitOptions, Gathered, Said, gather
 
     checkpoint = None if str(model) == NO_MODEL else load(model)
     chosen = settings or (Config() if checkpoint is None else checkpoint.config)
@@ -56,3 +59,17 @@ def _decode_one(
             kind="does_not_fit",
         )
     return decode(session.windows, checkpoint, targets=targets, config=config)
+
+
+def session_parts(
+    windows: Windows, model: "Checkpoint | None" = None, *, config: DecodingConfig | None = None
+) -> dict[str, dict[str, Any]]:
+    """What scores.json holds of one session under `decoding` and `regions`; empty where there is nothing to say."""
+    decoding = decode(windows, model, config=config).to_json()
+    try:
+        regions = map_regions(windows).to_json()
+    except RecordingError as error:
+        if error.kind != "nothing_to_do":
+            raise
+        regions = {"reason": str(error)}
+    return {"decoding": decoding, "regions": regions}

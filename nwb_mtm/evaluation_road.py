@@ -1,7 +1,7 @@
 """From a model and sources to scores: read, cut as the model was trained, score."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,13 +81,11 @@ def _scored(
 
 
 def _decoded(scores: Scores, prepared: Prepared, checkpoint: "Checkpoint | None") -> Scores:
-    from nwb_mtm.decoding import decode
+    from nwb_mtm.decoding_road import session_parts
 
-    sessions = {
-        s.windows.session: replace(scores.sessions[s.windows.session], decoding=decode(s.windows, checkpoint).to_json())
-        for s in prepared.sessions
-    }
-    return replace(scores, sessions={**scores.sessions, **sessions})
+    for session in prepared.sessions:
+        scores = scores.with_session(session.windows.session, **session_parts(session.windows, checkpoint))
+    return scores
 
 
 def _truths(items: Mapping[str, SourceItem], folder: Path | None) -> dict[str, Truth]:
