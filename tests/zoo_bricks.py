@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 TEXT = h5py.string_dtype()
+CONTAINERS = ("Position", "CompassDirection", "PupilTracking", "BehavioralEvents", "BehavioralEpochs")
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,31 @@ def start(path: Path, *, session: str | None = "s1", subject: str | None = "m1",
     """A file with what every NWB file has, open for more."""
     file = h5py.File(path, "w")
     file.attrs.update({"nwb_version": version, "namespace": "core", "neurodata_type": "NWBFile", "object_id": "o-1"})
-    for place in ("acquisition", "analysis", "processing", "stimulus", "general/devices", "intervals"):
+    for place in ("acquisition", "analysis", "processing", "general/devices", "intervals"):
         file.require_group(place)
+    for place in ("presentation", "templates"):
+        file.require_group(f"stimulus/{place}")
     text(file, "identifier", f"id-{path.stem}")
     text(file, "session_description", "a test")
-    text(file, "session_start_time", "2020-01-01T00:00:00+00:00")
+    for name in ("session_start_time", "timestamps_reference_time"):
+        text(file, name, "2020-01-01T00:00:00+00:00")
+    file.create_dataset("file_create_date", data=np.array(["2020-01-01T00:00:00+00:00"], dtype=object), dtype=TEXT)
     if session is not None:
         text(file, "general/session_id", session)
     if subject is not None:
         text(file, "general/subject/subject_id", subject)
-        file["general/subject"].attrs["neurodata_type"] = "Subject"
+        typed(file["general/subject"], "Subject")
     return file
+
+
+def _contain(file: h5py.File, path: str) -> None:
+    """Give the groups above an object their types: processing modules, and containers by their names."""
+    parts = path.strip("/").split("/")
+    for depth in range(2, len(parts)):
+        above = file.require_group("/".join(parts[:depth]))
+        if "neurodata_type" not in above.attrs and parts[0] in ("processing", "acquisition"):
+            container = parts[depth - 1] if parts[depth - 1] in CONTAINERS else "BehavioralTimeSeries"
+            typed(above, "ProcessingModule" if (parts[0], depth) == ("processing", 2) else container)
 
 
 def text(file: Any, path: str, value: str) -> None:
@@ -62,11 +77,14 @@ def text(file: Any, path: str, value: str) -> None:
 def typed(node: Any, kind: str, namespace: str = "core") -> Any:
     """Mark an object with its type."""
     node.attrs.update({"neurodata_type": kind, "namespace": namespace, "object_id": f"o-{node.name}"})
+    if kind not in ("ElementIdentifiers", "Device", "Subject"):
+        node.attrs["description"] = "a test"
     return node
 
 
 def table(file: h5py.File, path: str, kind: str, columns: Mapping[str, Any], ids: Any = None) -> h5py.Group:
     """A DynamicTable."""
+    _contain(file, path)
     group = typed(file.require_group(path), kind)
     for name, column in columns.items():
         _column(file, group, name, column)
@@ -133,6 +151,8 @@ def electrode_groups(file: h5py.File, groups: Mapping[str, str]) -> None:
     for name, location in groups.items():
         group = typed(file.require_group(f"general/extracellular_ephys/{name}"), "ElectrodeGroup")
         group.attrs["location"] = location
+        typed(file.require_group("general/devices/device"), "Device")
+        group["device"] = h5py.SoftLink("/general/devices/device")
 
 
 def electrodes(
@@ -179,6 +199,7 @@ def series(
     comments: str = "",
 ) -> h5py.Group:
     """A TimeSeries with timestamps (an array, or the path of another series' to link to) or a rate."""
+    _contain(file, path)
     group = typed(file.require_group(path), kind, namespace)
     group.attrs["description"] = "a series"
     group.attrs["comments"] = comments

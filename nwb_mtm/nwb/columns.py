@@ -8,7 +8,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from nwb_mtm.errors import RecordingError
-from nwb_mtm.nwb.view import Array, Group, find_array, kind_of
+from nwb_mtm.nwb.view import Array, Group, as_text, find_array, kind_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +30,10 @@ class Table:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The columns: all datasets but the ids and the indices of ragged columns."""
-        return tuple(n for n in self.members if n != "id" and not self._is_index(n))
+        """The columns: all datasets but the ids and the indices of ragged columns; those that are listed first."""
+        found = [n for n in self.members if n != "id" and not self._is_index(n)]
+        listed = [as_text(n) for n in np.asarray(self.group.attrs.get("colnames", ())).reshape(-1)]
+        return tuple(dict.fromkeys([*(n for n in listed if n in found), *found]))
 
     @cached_property
     def count(self) -> int:
