@@ -53,9 +53,12 @@ def refuse_unlike(found: Sequence[Material]) -> None:
 
 
 def protocol(run: Material) -> dict[str, Any]:
-    """All that must agree: the protocol, and how time was split and with which seed."""
-    seeds = {f"{name} seed": seed for name, seed in run.scores.seeds.items() if name == "split"}
-    return {**run.scores.protocol, "split": run.scores.split, **seeds}
+    """All that must agree: the protocol, how time was split and with which seed, and which units and trials count."""
+    settings = _flat(tomllib.loads(run.config))
+    chosen = {
+        name.replace("_", " "): value for name, value in settings.items() if name.startswith(("split.", "units."))
+    }
+    return {**run.scores.protocol, "split": run.scores.split, **chosen}
 
 
 def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -47,6 +47,13 @@ def test_another_split_is_another_protocol(runs: list[Path], tmp_path: Path) -> 
         report.compare(runs, tmp_path / "both.html")
 
 
+def test_another_draw_of_the_split_is_another_protocol(runs: list[Path], tmp_path: Path) -> None:
+    for run, seed in zip(runs, (0, 1)):
+        (run / "config.toml").write_text(f"[split]\nseed = {seed}\n")
+    with pytest.raises(RunError, match=r"split\.seed \(0 and 1\)"):
+        report.compare(runs, tmp_path / "both.html")
+
+
 def test_runs_without_a_common_session_are_refused(runs: list[Path], tmp_path: Path) -> None:
     scores = json.loads((runs[1] / "scores.json").read_text())
     scores["sessions"] = {"other/session": next(iter(scores["sessions"].values()))}
