@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from numpy import ndarray
 
+from nwb_mtm.errors import RecordingError
 from nwb_mtm.nwb.behavior import by_preference, overlaps
 from nwb_mtm.nwb.columns import Table
 from nwb_mtm.nwb.electrodes import LABELS, Electrodes, read_electrodes
@@ -136,6 +137,12 @@ def _trials(
 ) -> Trials | None:
     named, condition = split_trials(options, tables)
     path = find_trials(tables, named)
+    if path is None and condition is not None:
+        raise RecordingError(
+            f"The file has no trials for {condition!r} to choose from, and no such table; tables of intervals: "
+            f"{', '.join(tables) or 'none'}.",
+            kind="bad_selection",
+        )
     if path is None:
         return None
     table = tables[path]

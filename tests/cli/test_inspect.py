@@ -1,0 +1,106 @@
+"""`inspect` shows tables to people, one JSON object to machines, and errors on stderr with exit code 1."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner
+from nwb_mtm_cli.inspect import command
+from zoo import build
+
+KEYS = {
+    "source", "status", "error", "warnings", "session", "subject", "backend", "time_range", "units", "trials", "intervals",
+    "behaviors", "observed",
+}  # fmt: skip
+
+
+def run(*arguments: str | Path) -> tuple[int, str, str]:
+    result = CliRunner().invoke(command, [str(a) for a in arguments], env={"COLUMNS": "80"})
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_one_source_is_one_object_with_exactly_the_keys(tmp_path: Path) -> None:
+    path, _ = build("ibl_000409", tmp_path)
+    code, out, _ = run(path, "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert set(answer) == KEYS
+    assert set(answer["units"]) == {
+        "path", "count", "ids", "spike_counts", "regions", "region_rule", "quality", "heldout",
+    }  # fmt: skip
+    assert set(answer["trials"]) == {"path", "count", "valid", "dropped", "events", "targets", "not_targets"}
+    for series in answer["behaviors"].values():
+        assert set(series) == {"shape", "rate", "t_start", "t_stop", "nan_fraction", "usable", "note"}
+    assert "NaN" not in out
+
+
+def test_several_sources_are_a_list_and_one_error_is_exit_1(tmp_path: Path) -> None:
+    good, _ = build("perich_000688", tmp_path)
+    bad, _ = build("web_page", tmp_path)
+    code, out, _ = run(good, bad, tmp_path / "nothing.nwb", "--json")
+    answers = json.loads(out)
+    assert code == 1
+    assert [answer["status"] for answer in answers] == ["ok", "error", "error"]
+    assert [set(answer) for answer in answers] == [KEYS] * 3
+    assert answers[1]["error"]["kind"] == "not_hdf5"
+    assert "HTML" in answers[1]["error"]["message"]
+
+
+def test_a_link_to_nowhere_is_a_pointer(tmp_path: Path) -> None:
+    path, _ = build("annex_link", tmp_path)
+    code, out, _ = run(path, "--json")
+    assert code == 1
+    assert json.loads(out)["error"]["kind"] == "git_annex_pointer"
+
+
+def test_tables_fit_80_columns_and_say_what_matters(tmp_path: Path) -> None:
+    path, _ = build("map_000363", tmp_path)
+    code, out, _ = run(path, "--region-level", "merged")
+    assert code == 0
+    body = [line for line in out.splitlines() if not line.startswith("/")]  # the path may be long
+    assert max(map(len, body)) <= 80
+    for told in (
+        "left ALM" if "left ALM" in out else "ALM",
+        "unit_column",
+        "photostim_power (10",
+        "fit would use",
+        "JawTracking",
+    ):
+        assert told in out.replace("\n", " "), told
+
+
+def test_an_error_is_one_sentence_on_stderr(tmp_path: Path) -> None:
+    path, _ = build("truncated", tmp_path)
+    code, out, err = run(path)
+    assert code == 1
+    assert out.strip() == ""
+    assert err.startswith("Error: ")
+    assert "download it again" in err
+
+
+def test_conditions_and_tables_are_options(tmp_path: Path) -> None:
+    path, _ = build("human_000207", tmp_path)
+    code, out, _ = run(path, "--trials", "encoding_table", "--json")
+    assert code == 0
+    assert json.loads(out)["trials"]["path"] == "/intervals/encoding_table"
+    code, out, _ = run(path, "--trials", "encodings", "--json")
+    assert code == 1
+
+
+def test_without_a_region_the_cure_is_named(tmp_path: Path) -> None:
+    path, _ = build("giocomo_000053", tmp_path)
+    _, out, _ = run(path)
+    assert "--regions group" in out
+    assert "--regions-from" in out
+
+
+def test_inspect_runs_as_a_command(tmp_path: Path) -> None:
+    path, _ = build("peak_row", tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "nwb_mtm_cli", "inspect", str(path), "--json"],
+        capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "ok"
