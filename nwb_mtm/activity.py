@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -18,6 +18,8 @@ from nwb_mtm.scores import Activity
 from nwb_mtm.tallies import Entry, SessionDraws, Tally, best_of, gain, gain_draws, score_set, verdict, windows_to_tell
 from nwb_mtm.windows import Windows
 
+LEADING = ("model", "ridge")  # whose expectations are kept for more than the tables
+
 
 class Predictor(Protocol):
     """Anything that can be asked for expected counts where a score hides them, and NaN elsewhere."""
@@ -31,6 +33,13 @@ class Predictor(Protocol):
         hide_with: Bool[ndarray, "unit unit"] | None = None,
         strict: bool = True,
     ) -> Float[ndarray, "window bin unit"]: ...
+
+
+@runtime_checkable
+class LooksAhead(Protocol):
+    """A predictor that can be asked for any number of bins at the end of a window, from what came before."""
+
+    def predict_ahead(self, windows: Windows, *, ahead: int) -> Float[ndarray, "window bin unit"]: ...
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,7 @@ class Scored:
     score: Score
     activity: Activity
     tallies: Mapping[str, Tally] = field(default_factory=dict)
+    expected: Mapping[str, Float[ndarray, "window bin unit"]] = field(default_factory=dict)  # of the leading ones
     chosen: Bool[ndarray, " unit"] = field(default_factory=lambda: np.zeros(0, bool))
 
     def draws(self, name: str, subject: str) -> SessionDraws | None:
@@ -108,25 +118,33 @@ class Bench:
         found = sums(self.test.counts, expected, valid=self.test.observed)
         return Tally(found, self.evidence.mean, self.weights)
 
-    def ask(self, predictor: Predictor, score: Score, hide_with: ndarray | None = None) -> ndarray:
-        """A predictor's expectations in the test windows."""
+    def expect(
+        self, predictor: Predictor, score: Score, hide_with: Bool[ndarray, "unit unit"] | None = None
+    ) -> Float[ndarray, "window bin unit"]:
+        """A predictor's expectations in the test windows; units that nothing visible could tell are left out."""
         options = self.options
-        return predictor.predict(
+        expected = predictor.predict(
             self.test, score=score, folds=options.folds, hide_with=hide_with, strict=options.strict
         )
+        known = [step.targets for step in self.plan(score, hide_with)]
+        scored = np.zeros(expected.shape[2], bool)
+        scored[np.concatenate([np.zeros(0, np.int64), *known])] = True
+        return np.where(scored, expected, np.float32(np.nan))
 
     def plan(self, score: Score, hide_with: ndarray | None = None) -> tuple[Pass, ...]:
-        """The passes of one score."""
+        """The passes of one score that leave something visible."""
         options = self.options
-        return passes(self.test.units, score, folds=options.folds, hide_with=hide_with, strict=options.strict)
+        plan = passes(self.test.units, score, folds=options.folds, hide_with=hide_with, strict=options.strict)
+        return tuple(step for step in plan if score == "forward" or len(step.visible))
 
 
 def score_activity(bench: Bench, score: Score) -> Scored:
     """One score of one session, or the reason why there is none."""
-    plan = tuple(step for step in bench.plan(score) if score == "forward" or len(step.visible))
+    plan = bench.plan(score)
     if not plan:
         return Scored(score, Activity(None, {}, notes=(_why_not(bench.test, score),)))
-    tallies = _tallies(bench, score, plan)
+    expected = _expected(bench, score, plan)
+    tallies = {name: bench.tally(values) for name, values in expected.items()}
     chosen = np.asarray(bench.test.units.scored, bool)
     units = bench.test.units
     sets = {name: score_set(tally, units) for name, tally in tallies.items()}
@@ -145,19 +163,21 @@ def score_activity(bench: Bench, score: Score) -> Scored:
         windows_to_tell=windows_to_tell(gained, len(bench.test)),
         notes=_notes(bench, score, tallies),
     )
-    return Scored(score, activity, tallies, chosen)
+    kept = {name: expected[name] for name in LEADING if name in expected}
+    return Scored(score, activity, tallies, kept, chosen)
 
 
-def _tallies(bench: Bench, score: Score, plan: tuple[Pass, ...]) -> dict[str, Tally]:
+def _expected(bench: Bench, score: Score, plan: tuple[Pass, ...]) -> dict[str, Float[ndarray, "window bin unit"]]:
+    """What everyone expects of the hidden entries."""
     options = bench.options
-    found: dict[str, Tally] = {}
+    found: dict[str, ndarray] = {}
     if bench.predictor is not None:
-        found["model"] = bench.tally(bench.ask(bench.predictor, score))
+        found["model"] = bench.expect(bench.predictor, score)
     if bench.oracle is not None:
-        found["oracle"] = bench.tally(bench.ask(bench.oracle, score))
+        found["oracle"] = bench.expect(bench.oracle, score)
     if len(bench.evidence.train):
         for name in rivals_of(score, options.baselines, conditions=options.conditions):
-            found[name] = bench.tally(RIVALS[name](bench.design, score, plan))
+            found[name] = RIVALS[name](bench.design, score, plan)
     return found
 
 

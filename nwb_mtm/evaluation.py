@@ -10,6 +10,8 @@ import numpy as np
 from nwb_mtm.activity import Bench, Options, Predictor, Scored, score_activity
 from nwb_mtm.baselines import Evidence
 from nwb_mtm.errors import RunError
+from nwb_mtm.extras import with_extras
+from nwb_mtm.guarded import Guarding, make_guard, with_guard
 from nwb_mtm.oracle import Oracle, Truth
 from nwb_mtm.passes import SCORES, Score
 from nwb_mtm.recording import Recording, overlap_share
@@ -89,14 +91,21 @@ def evaluate_session(
     evidence = evidence_of(windows, options.conditions)
     oracle = None if truth is None else Oracle({windows.session: truth})
     bench = Bench.of(evidence, options, predictor, oracle)
-    scored = {score: score_activity(bench, score) for score in options.scores}
+    guarding = make_guard(evidence.train, recording) if options.guarded else None
+    scored = {score: _score(bench, score, guarding) for score in options.scores}
     session = SessionScores(
         units=unit_columns(windows),
         scores={score: one.activity for score, one in scored.items()},
         subject=subject_of(windows.session),
         windows=part_counts(windows),
+        guards={} if guarding is None else guarding.facts,
     )
     return session, scored
+
+
+def _score(bench: Bench, score: Score, guarding: Guarding | None) -> Scored:
+    scored = with_extras(bench, score_activity(bench, score))
+    return scored if guarding is None else with_guard(bench, scored, guarding)
 
 
 def evidence_of(windows: Windows, conditions: Sequence[str] = ()) -> Evidence:

@@ -25,12 +25,14 @@ def predict(
     guard: Bool[ndarray, "unit unit"] | None = None,
     visible: Bool[ndarray, " unit"] | None = None,
     strict: bool | None = None,
+    ahead: int | None = None,
     device: str = "cpu",
 ) -> Float[ndarray, "window bin unit"]:
     """Expected counts where the score asks for them, NaN elsewhere.
 
     `folds=None` leaves out one unit at a time. `guard[n]` marks units hidden whenever n is a target.
-    `visible` hides all other units in every pass, so that one region can speak alone.
+    `visible` hides all other units in every pass, so that one region can speak alone. `ahead` is the number of
+    bins that forward hides at the end, when it is not the published tenth.
     """
     strict = checkpoint.config.units.strict_regions if strict is None else strict
     plan = passes(windows.units, score, folds=folds, hide_with=guard, strict=strict)
@@ -39,7 +41,7 @@ def predict(
     check_fits(checkpoint, windows)
     model = checkpoint.model(device)
     batch = make_batch([windows], checkpoint.vocabulary, strict=strict).to(device)
-    return predict_passes(model, batch, plan, score)
+    return predict_passes(model, batch, plan, score, ahead=ahead)
 
 
 def latents(

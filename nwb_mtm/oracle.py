@@ -73,3 +73,9 @@ class Oracle:
         first = windows.bins - forward_bins(windows.bins) if score == "forward" else 0
         out[:, first:, targets] = expected[:, first:, targets]
         return out
+
+    def predict_ahead(self, windows: Windows, *, ahead: int) -> Float[ndarray, "window bin unit"]:
+        """Expected counts in the last bins of every window."""
+        expected = self.truths[windows.session].expected(windows)
+        expected[:, : windows.bins - ahead] = np.nan
+        return expected

@@ -16,11 +16,13 @@ from nwb_mtm.passes import RULES, Pass, Score, forward_bins
 MOST_ENTRIES = 2**23  # entries of counts in one look at the network
 
 
-def predict_passes(model: MtM, batch: Batch, plan: tuple[Pass, ...], score: Score) -> Float[ndarray, "window bin unit"]:
-    """Expected counts of every pass's targets, for windows of one session."""
+def predict_passes(
+    model: MtM, batch: Batch, plan: tuple[Pass, ...], score: Score, *, ahead: int | None = None
+) -> Float[ndarray, "window bin unit"]:
+    """Expected counts of every pass's targets, for windows of one session; forward hides `ahead` bins (a tenth)."""
     bins = batch.counts.shape[1]
     out = np.full(tuple(batch.counts.shape), np.nan, np.float32)
-    scheme, hidden_bins = RULES[score].scheme, forward_bins(bins) if score == "forward" else 0
+    scheme, hidden_bins = RULES[score].scheme, (ahead or forward_bins(bins)) if score == "forward" else 0
     for rows, some in chunks(batch, plan):
         rates = _look(model, batch.take(rows), some, scheme, hidden_bins)
         for one, rate in zip(some, rates):
