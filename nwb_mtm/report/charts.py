@@ -106,7 +106,7 @@ def curves(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
 ) -> str:
     """Lines with their names at their right ends."""
-    left, right, top, bottom = LEFT - 6, 246.0, 58.0, 208.0
+    left, right, top, bottom = LEFT, 246.0, 58.0, 208.0
     xs = [x for line, _ in series.values() for x in line]
     ys = [y for _, line in series.values() for y in line if math.isfinite(y)]
     at_x = Scale(0, max(xs, default=1.0) or 1.0, left, right)

@@ -15,7 +15,7 @@ from nwb_mtm.report.html import drawing, table
 from nwb_mtm.report.making import series
 from nwb_mtm.report.material import Material, known, read
 from nwb_mtm.report.page import assemble, may_write
-from nwb_mtm.report.sections import Section, answer_items
+from nwb_mtm.report.sections import Section
 from nwb_mtm.report.words import figure, interval
 from nwb_mtm.scores import NOTHING
 
@@ -87,7 +87,7 @@ def comparison(found: Sequence[Material]) -> str:
     names = labels(found)
     shared = shared_sessions(found)
     under = f"{words.count(len(found), 'run')} on {words.count(len(shared), 'shared session')}, scored alike"
-    parts = [side_by_side(found, names), *said(found, names), by_session(found, names), courses(found, names)]
+    parts = [side_by_side(found, names), by_session(found, names), courses(found, names)]
     parts.append(settings(found, names))
     return assemble(" · ".join(names), under, [part for part in parts if part.body])
 
@@ -106,16 +106,27 @@ def side_by_side(found: Sequence[Material], names: Sequence[str]) -> Section:
         "Each run’s gain over the best baseline that sees no simultaneous activity, with its own 95 % interval. "
         "Intervals that do not overlap speak for a difference; intervals that overlap leave it open."
     )
-    rows = []
-    for score in scores:
-        gains = [one.overall[score].gain if score in one.overall else NOTHING for one in found]
-        rows.append([f"{escape(score)}<small>gain</small>", *(_cell(g, signed=True) for g in gains)])
-        for key in ("bps_pooled", "bps_mean"):
-            values = [_total(one, score, key) for one in found]
-            rows.append([f"<small>{words.TOTALS[key][0]}</small>", *(_cell(v) for v in values)])
-    return Section(
-        "answers", "Side by side", drawing("gains", panels, caption) + table(["", *names], rows, "The numbers")
-    )
+    rows = [row for score in scores for row in _figures(found, score)]
+    body = drawing("gains", panels, caption) + table(["", *names], rows, "In words and numbers")
+    return Section("answers", "Side by side", body)
+
+
+def _figures(found: Sequence[Material], score: str) -> list[list[str]]:
+    """One score: what it comes to in words, the gain, the score itself, and the published mean."""
+    entries = [one.overall.get(score) for one in found]
+    said = [_verdict(entry.verdict if entry else "not scored") for entry in entries]
+    gains = [_cell(entry.gain if entry else NOTHING, signed=True) for entry in entries]
+    question = escape(words.QUESTIONS.get(score, ""))
+    rows = [[f"<b>{escape(score)}</b><small>{question}</small>", *said], ["gain over the best baseline", *gains]]
+    for key in ("bps_pooled", "bps_mean"):
+        rows.append([words.TOTALS[key][0].lower(), *(_cell(_total(one, score, key)) for one in found)])
+    return rows
+
+
+def _verdict(said: str) -> str:
+    kind = said.replace(" ", "-")
+    mark = f'<span class="sign" aria-hidden="true">{words.MARKS.get(said, "–")}</span>'
+    return f'<span class="{kind}">{mark} {escape(said.capitalize())}.</span>'
 
 
 def _rows(found: Sequence[Material], names: Sequence[str], score: str) -> list[Row]:
@@ -135,11 +146,6 @@ def _cell(found: Value, *, signed: bool = False) -> str:
         return "–"
     shown = words.signed(found.value) if signed else figure(found.value)
     return f"{shown}<small>{interval(found)}</small>"
-
-
-def said(found: Sequence[Material], names: Sequence[str]) -> list[Section]:
-    """The answers of every run, in words."""
-    return [Section(f"answers-{i + 1}", name, answer_items(one)) for i, (one, name) in enumerate(zip(found, names))]
 
 
 def by_session(found: Sequence[Material], names: Sequence[str]) -> Section:

@@ -28,11 +28,6 @@ class Section:
 
 def answers(run: Material) -> Section:
     """One line for each question, in words, with the gain's interval."""
-    return Section("answers", "Answers", answer_items(run))
-
-
-def answer_items(run: Material) -> str:
-    """The answers as a list, and how to read the small charts."""
     found = [words.answer(score, run.overall[score]) for score in ordered(run.overall)]
     ends = [v for a in found for v in (a.gain.low, a.gain.high) if math.isfinite(v)]
     scale = svg.spanning(ends, 8, 192, zero=True, room=0.1)
@@ -42,8 +37,8 @@ def answer_items(run: Material) -> str:
         "these units and this training; how another training would have gone they do not know."
     )
     if not items:
-        return "<p>Nothing was scored.</p>"
-    return f'<ol class="answers">{items}</ol><p class="aside">{note}</p>'
+        return Section("answers", "Answers", "<p>Nothing was scored.</p>")
+    return Section("answers", "Answers", f'<ol class="answers">{items}</ol><p class="aside">{note}</p>')
 
 
 def _answer(one: words.Answer, scale: svg.Scale) -> str:
@@ -103,7 +98,12 @@ def numbers_table(run: Material) -> str:
     """One column for each score; the gain first, the published mean in its own row."""
     names = ordered(run.overall)
     found = [run.overall[n] for n in names]
-    rows = [["Gain over the best blind baseline", *(_cell(o.gain, signed) for o in found)]]
+    rows = [
+        [
+            "Gain over the best baseline<small>one that sees nothing of the moment it predicts</small>",
+            *(_cell(o.gain, signed) for o in found),
+        ]
+    ]
     for key, (label, note) in words.TOTALS.items():
         cells = [_cell(getattr(o.model, key) if o.model else NOTHING, figure) for o in found]
         rows.append([f"{label}<small>{escape(note)}</small>", *cells])

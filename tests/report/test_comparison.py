@@ -20,7 +20,7 @@ def test_two_runs_scored_alike_stand_side_by_side(runs: list[Path], tmp_path: Pa
     text = report.compare(runs, tmp_path / "both.html").read_text(encoding="utf-8")
     assert "large · small" in text
     assert "Settings that differ" not in text
-    assert text.count("Better than the best baseline.") == 3
+    assert text.count("Better.</span>") == 3
 
 
 @pytest.mark.parametrize(
