@@ -11,8 +11,8 @@ from nwb_mtm_cli.inspect import command
 from zoo import build
 
 KEYS = {
-    "source", "status", "error", "warnings", "session", "subject", "backend", "time_range", "units", "trials", "intervals",
-    "behaviors", "observed",
+    "source", "status", "error", "warnings", "session", "subject", "backend", "time_range",
+    "units", "trials", "intervals", "behaviors", "observed",
 }  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def test_one_source_is_one_object_with_exactly_the_keys(tmp_path: Path) -> None:
 
 
 def test_several_sources_are_a_list_and_one_error_is_exit_1(tmp_path: Path) -> None:
-    good, _ = build("perich_000688", tmp_path)
+    good, _ = build("peak_row", tmp_path)
     bad, _ = build("web_page", tmp_path)
     code, out, _ = run(good, bad, tmp_path / "nothing.nwb", "--json")
     answers = json.loads(out)
@@ -61,14 +61,8 @@ def test_tables_fit_80_columns_and_say_what_matters(tmp_path: Path) -> None:
     assert code == 0
     body = [line for line in out.splitlines() if not line.startswith("/")]  # the path may be long
     assert max(map(len, body)) <= 80
-    for told in (
-        "left ALM" if "left ALM" in out else "ALM",
-        "unit_column",
-        "photostim_power (10",
-        "fit would use",
-        "JawTracking",
-    ):
-        assert told in out.replace("\n", " "), told
+    for told in ("ALM", "unit_column", "photostim_power (10", "fit would use", "go_start_times"):
+        assert told in out, told
 
 
 def test_an_error_is_one_sentence_on_stderr(tmp_path: Path) -> None:
