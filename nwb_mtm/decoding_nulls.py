@@ -130,3 +130,19 @@ def same_run(codes: Int[ndarray, " window"], test: Bool[ndarray, " window"]) -> 
     """Windows that are not test but lie in a run of labels that test windows share."""
     run = run_numbers(codes)
     return np.asarray(np.isin(run, run[test]) & ~test)
+
+
+def whole_runs(
+    codes: Int[ndarray, " window"], fits: Bool[ndarray, " window"], test: Bool[ndarray, " window"]
+) -> tuple[Bool[ndarray, " window"], Bool[ndarray, " window"]]:
+    """Training and test windows such that no run of labels has both: a run goes where most of its windows are.
+
+    Where that leaves a label without test windows, runs with a smaller share of test windows go to the test side.
+    """
+    run = run_numbers(codes)
+    share = np.bincount(run, test) / np.maximum(np.bincount(run, test | fits), 1)
+    for least in (0.5, 0.25, 0.0):
+        there = (share > least)[run] if least == 0.0 else (share >= least)[run]
+        if len(np.unique(codes[test & there])) == len(np.unique(codes)):
+            break
+    return fits & ~there, test & there

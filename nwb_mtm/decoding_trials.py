@@ -20,6 +20,7 @@ from nwb_mtm.decoding_nulls import (
     permuted_labels,
     run_numbers,
     same_run,
+    whole_runs,
 )
 from nwb_mtm.decoding_results import CLOCK, LabelDecoding, LabelScore
 from nwb_mtm.decoding_targets import Labels
@@ -55,30 +56,26 @@ class LabelProblem:
         draws: int = 1000,
         seed: int = 0,
     ) -> "LabelProblem":
-        """Sort windows out; keep from training what overlaps a test window or shares its run of labels."""
+        """Sort windows out: none trains that overlaps a test window; a long run of labels is on one side."""
         rows = np.flatnonzero(labels.known)
         rows = rows[np.argsort(start[rows], kind="stable")]
         codes, test = labels.codes[rows], part[rows] == splits.TEST
         offered = np.isin(part[rows], (splits.TRAIN, splits.VALID))
         fits = offered & apart(start[rows], stop[rows], test)
-        dropped = {"overlap": int((offered & ~fits).sum())}
+        dropped = {"overlap": int((offered & ~fits).sum()), "same_run": 0}
         long = has_long_runs(codes)
-        shared = fits & same_run(codes, test) if long else np.zeros(len(rows), bool)
-        dropped["same_run"] = int(shared.sum())
-        fits &= ~shared
-        fold = np.full(len(rows), -1)
-        inside = run_numbers(codes)[fits] if long else None
-        numbered = None if inside is None else np.unique(inside, return_inverse=True)[1].reshape(-1)
-        fold[fits] = consecutive_folds(int(fits.sum()), FOLDS, numbered)
-        rng = np.random.default_rng(seed)
-        null = permuted_labels(codes, permutations, rng) if len(codes) else None
+        if long:
+            both = int(fits.sum() + test.sum())
+            fits, test = whole_runs(codes, fits, test)
+            dropped["same_run"] = both - int(fits.sum() + test.sum())
+        null = permuted_labels(codes, permutations, np.random.default_rng(seed)) if len(codes) else None
         return cls(
             labels=labels,
             rows=rows,
             codes=codes,
             fits=fits,
             test=test,
-            fold=fold,
+            fold=_inner_folds(codes, fits, long),
             resamples=Resamples.of(start[rows][test], float(np.max(stop - start)), draws=draws, seed=seed),
             null=null if null is not None and null.runs >= LEAST_RUNS and permutations else None,
             clock=trial_clock(codes, start[rows], len(labels.classes)) if len(rows) else np.zeros((0, 1)),
@@ -92,12 +89,25 @@ class LabelProblem:
         return not self.status.startswith("not decoded")
 
     def weights(self, codes: Int[ndarray, "labelled permutation"]) -> Float[ndarray, "fit permutation"]:
-        """Training weights under permuted labels: a run that reaches into test windows is left out there too."""
+        """Training weights under permuted labels: a run that reaches into test windows is left out there too.
+
+        Where that would cost a permutation half of the training windows, it keeps them all; its AUC can only gain.
+        """
+        everything = np.ones((int(self.fits.sum()), codes.shape[1]))
         if not self.dropped["same_run"]:
-            return np.ones((int(self.fits.sum()), codes.shape[1]))
-        offered = self.fits | same_run(self.codes, self.test)
-        shared = np.stack([same_run(column, self.test) for column in codes.T], axis=1)
-        return np.asarray((offered[:, None] & ~shared)[self.fits], float)
+            return everything
+        apart_ = ~np.stack([same_run(column, self.test) for column in codes.T], axis=1)[self.fits]
+        return np.where(apart_.mean(axis=0) >= 0.5, apart_, everything)
+
+
+def _inner_folds(
+    codes: Int[ndarray, " labelled"], fits: Bool[ndarray, " labelled"], long: bool
+) -> Int[ndarray, " labelled"]:
+    """Consecutive folds of the training windows; long runs stay whole."""
+    fold = np.full(len(codes), -1)
+    numbered = np.unique(run_numbers(codes)[fits], return_inverse=True)[1].reshape(-1) if long else None
+    fold[fits] = consecutive_folds(int(fits.sum()), FOLDS, numbered)
+    return fold
 
 
 def _status(
