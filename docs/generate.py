@@ -148,6 +148,8 @@ def rooms() -> str:
     lines = ["| module | what it is |", "| --- | --- |"]
     for layer in contract["layers"]:
         for index, name in enumerate(re.findall(r"\w+", layer)):
+            if not any((ROOT / "nwb_mtm" / end).exists() for end in (name, f"{name}.py")):
+                continue
             mark = "│ " if index else ""
             lines.append(f"| {mark}`{name}` | {_first_sentence(name)} |")
     return "\n".join(lines)
