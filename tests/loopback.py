@@ -155,8 +155,6 @@ class LoopbackArchive:
             "contentUrl": [f"{self.api}/assets/{asset}/download/", f"{self.url}/s3/{kind}/{blob}"],
             "access": [{"schemaKey": "AccessRequirements", "status": status}],
             "variableMeasured": [{"schemaKey": "PropertyValue", "value": value} for value in measured],
-            "wasAttributedTo": [
-                {"schemaKey": "Participant", "identifier": subject, "species": {"name": species}}
-            ],
+            "wasAttributedTo": [{"schemaKey": "Participant", "identifier": subject, "species": {"name": species}}],
             "wasGeneratedBy": [{"schemaKey": "Session", "identifier": session}],
         }

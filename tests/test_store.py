@@ -191,9 +191,7 @@ class FullFile:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_full_disk_is_said_and_leaves_nothing_half_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "write", FullFile())
     with pytest.raises(SourceError) as caught:
         Store(tmp_path).put(KEY, a_recording())

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from nwb_mtm.archive.assets import Asset
 from nwb_mtm.archive.extents import Extent, merge_pages, pages_of, split
@@ -13,8 +14,12 @@ from nwb_mtm.errors import NwbMtmError, SourceError
 BLOCK = 512 * 1024  # fetched at once where nothing was announced
 PAGE = 64 * 1024  # kept in memory
 GAP = 256 * 1024  # fetched along rather than asked for twice
-LONGEST = 4 * 1024 * 1024  # one request
+NEAR = 8  # blocks
+WIDEST = 16  # blocks fetched around one read
+LONGEST = 6 * 1024 * 1024  # one request
 LIMIT = 1024**3  # bytes kept
+
+File = TypeVar("File", bound="RemoteFile")
 
 
 class RemoteFile(io.RawIOBase):
@@ -28,9 +33,10 @@ class RemoteFile(io.RawIOBase):
         self._connections = connections
         self._limit = limit
         self._pages: dict[int, memoryview] = {}
+        self._met = {0}
         self._at = 0
         self.failure: NwbMtmError | None = None
-        self._keep(0, self._fetch((0, self._block)))
+        self._fetch_all(self._ends())
 
     @property
     def size(self) -> int:
@@ -104,11 +110,26 @@ class RemoteFile(io.RawIOBase):
         if stop - start > self._block:
             self.prefetch([(start, stop - start)])
             return
-        first = missing[0] * PAGE // self._block * self._block
-        last = -(-(missing[-1] + 1) * PAGE // self._block) * self._block
-        around = [n for n in pages_of([(first, last)], PAGE, self.size) if n not in self._pages]
+        window = self._window(missing[0] * PAGE // self._block, missing[-1] * PAGE // self._block)
+        around = [n for n in pages_of([window], PAGE, self.size) if n not in self._pages]
         self._make_room(len(around), keep=set(pages_of([(start, stop)], PAGE, self.size)))
-        self._fetch_all(merge_pages(around, PAGE, self.size, self._block))
+        self._fetch_all(split(merge_pages(around, PAGE, self.size, GAP), LONGEST, PAGE))
+
+    def _ends(self) -> list[Extent]:
+        """Where to begin: the first block, and the last one, in which writers leave what came last."""
+        size = self._fetcher.size or 0
+        last = max(0, size - 1) // self._block * self._block
+        return [(0, self._block)] + ([(last, size)] if last > 4 * self._block else [])
+
+    def _window(self, first: int, last: int) -> Extent:
+        """What to fetch for a read in these blocks: more, the more was read nearby without being announced.
+
+        Headers written between the data of many small series are met one by one, in no order.
+        """
+        near = sum(abs(block - first) <= NEAR for block in self._met)
+        width = min(WIDEST, 4**near, max(1, self._limit // (4 * self._block)))
+        self._met.update(range(first, last + 1))
+        return first // width * width * self._block, (last // width + 1) * width * self._block
 
     def _copy(self, start: int, stop: int, target: memoryview) -> int:
         at = start
@@ -148,7 +169,13 @@ class RemoteFile(io.RawIOBase):
             del self._pages[number]
 
 
-def open_remote(place: Asset | str, *, key: str | None = None, patience: Patience | None = None) -> RemoteFile:
+def open_remote(
+    place: Asset | str,
+    *,
+    key: str | None = None,
+    patience: Patience | None = None,
+    kind: type[File] = RemoteFile,  # type: ignore[assignment]
+) -> File:
     """Open a URL or an asset for reading piece by piece."""
     asset = place if isinstance(place, Asset) else None
     if asset is not None and asset.size == 0:
@@ -160,7 +187,7 @@ def open_remote(place: Asset | str, *, key: str | None = None, patience: Patienc
         patience=patience,
     )
     try:
-        return RemoteFile(fetcher)
+        return kind(fetcher)
     except BaseException:
         fetcher.close()
         raise

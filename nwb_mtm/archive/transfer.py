@@ -134,9 +134,9 @@ class RangeFetcher:
         headers = {"Range": f"bytes={start}-{stop - 1}"}
         if self.etag:
             headers["If-Match"] = f'"{self.etag}"'
-        used = self.location.url()
         with self._lock:
             self.requests += 1
+            used = self.location.url()
         try:
             with self._session.get(used, headers=headers, stream=True, timeout=self._patience.timeout) as response:
                 if response.status_code != 206:
