@@ -30,13 +30,16 @@ def show(file: Path | None, preset: str, as_json: bool) -> None:
     \b
     Examples:
       nwb-mtm config show
+      nwb-mtm config show --preset ndt1-mtm
       nwb-mtm config show runs/session-20260102-030405
     """
     from nwb_mtm.config import Config
 
     config = Config.load(_settings_of(file)) if file else Config()
     if preset:
-        config = config.changed({"model.preset": preset})
+        from nwb_mtm import presets
+
+        config = presets.preset(preset, config)
     click.echo(json.dumps(config.to_table(), indent=1) if as_json else config.to_toml(comments=True).rstrip())
 
 

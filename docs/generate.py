@@ -14,6 +14,7 @@ from nwb_mtm_cli.main import COMMANDS, group
 import nwb_mtm
 from nwb_mtm.config import Config, describe
 from nwb_mtm.errors import KINDS
+from nwb_mtm.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("SourceError", "RecordingError", "ConfigError", "RunError")
@@ -83,7 +84,13 @@ def settings() -> str:
             value = _shown(getattr(section, inner.name))
             parts.append(f"| `{inner.name}` | `{value}` | {_cell(sentences.get(inner.name, ''))} |")
         parts.append("")
-    return "\n".join(parts)
+    parts.append(
+        "## Presets\n\n`--preset NAME` sets what a published member of the family fixes; the rest stays as above.\n"
+    )
+    for name, changes in PRESETS.items():
+        told = ", ".join(f"`{key} = {_shown(value)}`" for key, value in sorted(changes.items())) or "all defaults"
+        parts.append(f"- **{name}**: {told}")
+    return "\n".join([*parts, ""])
 
 
 def _shown(value: object) -> str:
@@ -104,8 +111,8 @@ def commands() -> str:
         "machines), progress and warnings to stderr. Exit code 0: done; 1: something was wrong and was said plainly; "
         "2: the command was typed wrongly.\n",
         "To have commands and options completed, put one line into the shell's start file: "
-        "bash `eval \"$(_NWB_MTM_COMPLETE=bash_source nwb-mtm)\"`, zsh `eval \"$(_NWB_MTM_COMPLETE=zsh_source "
-        "nwb-mtm)\"`, fish `_NWB_MTM_COMPLETE=fish_source nwb-mtm | source`.\n",
+        'bash `eval "$(_NWB_MTM_COMPLETE=bash_source nwb-mtm)"`, zsh `eval "$(_NWB_MTM_COMPLETE=zsh_source '
+        'nwb-mtm)"`, fish `_NWB_MTM_COMPLETE=fish_source nwb-mtm | source`.\n',
         _help("nwb-mtm", group),
     ]
     context = click.Context(group, info_name="nwb-mtm")
@@ -129,7 +136,7 @@ def api() -> str:
     parts = [
         "# Python API\n",
         "`import nwb_mtm as mtm` gives these names; each is imported when it is first used. Shapes are written in the "
-        "types: `Float[ndarray, \"window bin unit\"]` is a floating-point array with those three axes. Times are "
+        'types: `Float[ndarray, "window bin unit"]` is a floating-point array with those three axes. Times are '
         "seconds on the session's clock, rates are spikes per second.\n",
     ]
     for name in sorted(nwb_mtm._PUBLIC, key=str.casefold):

@@ -48,3 +48,9 @@ def test_check_names_the_nearest_setting(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("[train]\nstep = 3\n")
     with pytest.raises(ConfigError, match="Did you mean 'train.steps'"):
         invoke("check", tmp_path / "c.toml")
+
+
+def test_show_gives_the_settings_of_a_published_model() -> None:
+    assert json.loads(invoke("show", "--preset", "ndt1-mtm", "--json").stdout)["model"]["layers"] == 5
+    with pytest.raises(ConfigError, match="ndt1-mtm"):
+        invoke("show", "--preset", "ndt1-mtn")
