@@ -33,6 +33,7 @@ class Pair:
     excess: float  # coincidences over what the shoulders let expect; correlation for a split
     same_group: bool
     same_region: bool
+    same_place: bool
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Flagged:
                 "excess": float(f"{p.excess:.4g}"),
                 "same_group": p.same_group,
                 "same_region": p.same_region,
+                "same_place": p.same_place,
             }
             for p in self.pairs
         ]
@@ -130,7 +132,8 @@ def _coincident(found: Coincidences, units: Units) -> list[Pair]:
     unlikely = stats.poisson.sf(found.peak - 1, expected) < level
     many = (found.peak >= LEAST_COINCIDENCES) & (found.peak > EXCESS * expected)
     rows, columns = np.nonzero(np.triu(unlikely & many, 1))
-    return [_pair(units, a, b, "coincidence", found.peak[a, b] / expected[a, b]) for a, b in zip(rows, columns)]
+    place = same_place(units)
+    return [_pair(units, a, b, "coincidence", found.peak[a, b] / expected[a, b], place) for a, b in zip(rows, columns)]
 
 
 def _split(
@@ -146,8 +149,9 @@ def _split(
     with np.errstate(divide="ignore", invalid="ignore"):
         related = (left.T @ left) / np.outer(spread, spread)
     needed = max(-TRADE_OFF, _critical_correlation(rates, len(units)))
-    rows, columns = np.nonzero(np.triu(same_place(units) & (related < -needed), 1))
-    return [_pair(units, a, b, "split", related[a, b]) for a, b in zip(rows, columns)]
+    place = same_place(units)
+    rows, columns = np.nonzero(np.triu(place & (related < -needed), 1))
+    return [_pair(units, a, b, "split", related[a, b], place) for a, b in zip(rows, columns)]
 
 
 def _slow_rates(times: ndarray, owner: ndarray, units: int, training: ndarray) -> Float[ndarray, "epoch unit"]:
@@ -171,10 +175,10 @@ def _critical_correlation(rates: ndarray, units: int) -> float:
     return float(t / np.sqrt(freedom + t * t))
 
 
-def _pair(units: Units, a: int, b: int, reason: str, excess: float) -> Pair:
+def _pair(units: Units, a: int, b: int, reason: str, excess: float, place: Bool[ndarray, "unit unit"]) -> Pair:
     group = units.groups[a] == units.groups[b] != UNKNOWN
     region = units.regions[a] == units.regions[b] != UNKNOWN
-    return Pair(int(a), int(b), reason, float(excess), group, region)
+    return Pair(int(a), int(b), reason, float(excess), group, region, bool(place[a, b]))
 
 
 def distances(units: Units) -> Float[ndarray, "unit unit"]:
