@@ -104,15 +104,16 @@ def collate(windows: Sequence[Windows], rosters: Sequence[Roster], index: Sequen
     where = np.array([i for i, _ in index]).reshape(-1)
     for i in used:
         rows = np.flatnonzero(where == i)
-        own = np.array([index[row][1] for row in rows])
+        own = np.array([index[int(row)][1] for row in rows])
         one, roster = windows[i], rosters[i]
-        shape = np.ix_(rows, range(one.bins), range(len(one.units)))
+        inside = np.arange(len(one.units))
+        shape = np.ix_(rows, np.arange(one.bins), inside)
         seen = True if one.observed is None else one.observed[own]
         valid[shape] = seen
         counts[shape] = np.where(seen, one.counts[own], 0)
-        unit[rows, : len(one.units)] = roster.unit
-        region[rows, : len(one.units)] = roster.region
-        kin[np.ix_(rows, range(len(roster.names)), range(len(one.units)))] = roster.kin
+        unit[np.ix_(rows, inside)] = roster.unit
+        region[np.ix_(rows, inside)] = roster.region
+        kin[np.ix_(rows, np.arange(len(roster.names)), inside)] = roster.kin
     arrays = (counts, valid, unit, region, session, kin)
     return Batch(*(torch.from_numpy(array) for array in arrays))
 

@@ -86,8 +86,10 @@ class CausalMask:
         length = max(1, round(self.ratio * bins))
         phase = torch.randint(3 * length, (rows, 1), generator=rng)
         stretches = (torch.arange(bins) + phase) % (3 * length) >= 2 * length
+        stretches &= torch.arange(bins) > 0
         end = (torch.arange(bins) >= bins - length).expand(rows, -1)
-        hidden = torch.where(torch.rand((rows, 1), generator=rng) < 0.5, end, stretches)
+        ends = (torch.rand((rows, 1), generator=rng) < 0.5) | ~stretches.any(1, keepdim=True)
+        hidden = torch.where(ends, end, stretches)
         return _bins_mask(batch, hidden, self.name, causal=True)
 
 

@@ -9,26 +9,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from numpy import ndarray
-from torch import Tensor
+from torch import Tensor, nn
 
-from nwb_mtm.batch import Batch, Roster, collate
+from nwb_mtm.batch import Roster
 from nwb_mtm.checkpoint import Checkpoint, read_tensors, write_tensors
 from nwb_mtm.config import Config, seconds
 from nwb_mtm.errors import RunError
 from nwb_mtm.losses import poisson_nll
-from nwb_mtm.masks import REGION_SCHEMES, Mask, MaskScheme, draw_shared, join, make_schemes
+from nwb_mtm.masks import make_schemes
 from nwb_mtm.model import MtM, build
-from nwb_mtm.model.looking import predict_passes
+from nwb_mtm.model.mtm import sized
 from nwb_mtm.model.start import start_from
-from nwb_mtm.passes import SCORES, Score, passes
+from nwb_mtm.model.validating import validation_scores
+from nwb_mtm.sampling import Sampler
 from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
 
 TIMED_STEPS = 24  # warm steps that fix the number of steps
 LOOKS = 10  # validations in a run
-VALID_FOLDS = 5
 LARGEST_STEP = 0.05  # norm above which a gradient is shortened
 
 
@@ -79,7 +77,8 @@ class Training:
         self.model = self._new_model()
         self.device = choose_device(self.config.train.device)
         self.model.to(self.device)
-        self.schemes = self._usable_schemes()
+        self.sampler = Sampler(self.windows, self.rosters, self.config, self.rng)
+        self.schemes = self.sampler.schemes
         self.entries = sum(one.counts.size for one in self.windows)
         self.optimizer = self._make_optimizer()
         self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
@@ -97,13 +96,6 @@ class Training:
             start_from(model, roster.unit, one.counts, one.valid)
         return model
 
-    def _usable_schemes(self) -> Mapping[str, MaskScheme]:
-        """Schemes that some session can be trained with."""
-        known = make_schemes(self.config.schemes)
-        if any(len(roster.names) > 1 for roster in self.rosters):
-            return known
-        return {name: scheme for name, scheme in known.items() if name not in REGION_SCHEMES}
-
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know about how this run was set up."""
@@ -113,7 +105,9 @@ class Training:
         return (*said, f"Model: linear path of {latents} latents, {layers} transformer blocks.")
 
     def _make_optimizer(self) -> torch.optim.AdamW:
-        train, linear, rest = self.config.train, [], []
+        train = self.config.train
+        linear: list[nn.Parameter] = []
+        rest: list[nn.Parameter] = []
         for name, parameter in self.model.named_parameters():
             (linear if name.startswith(("linear.", "bias")) else rest).append(parameter)
         groups = [
@@ -163,20 +157,22 @@ class Training:
         """One update; the loss of every scheme and the number of windows looked at."""
         self.model.train()
         self._set_rates()
-        losses, seen = {}, 0
+        losses: dict[str, float] = {}
+        seen = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.train.seed * 1_000_003 + self.step)
             self.optimizer.zero_grad()
-            for names in self._schemes_now():
-                batch, mask, parts = self._draw(names)
+            for names in self.sampler.schemes_now():
+                batch, mask, parts = self.sampler.draw(names, self.device)
                 rates = self.model(batch, mask)
                 found = [poisson_nll(rates[part], batch.counts[part], mask.scored[part]) for part in parts]
-                torch.stack([loss * self._weight(name) for name, loss in zip(names, found)]).sum().backward()
+                weighted = torch.stack([loss * self.sampler.weight(name) for name, loss in zip(names, found)])
+                torch.autograd.backward(weighted.sum())
                 losses |= {name: float(loss.detach()) for name, loss in zip(names, found)}
                 seen += len(batch)
             prior = self.model.penalty() / (2 * self.config.model.prior * self.entries)
             if prior.requires_grad:
-                prior.backward()
+                torch.autograd.backward(prior)
         if not all(math.isfinite(value) for value in losses.values()):
             raise RunError(f"The loss is no number at step {self.step}: {losses}.", kind="diverged")
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_STEP)
@@ -191,48 +187,6 @@ class Training:
         share = rise * (0.5 + 0.5 * math.cos(math.pi * min(1.0, done))) + 0.01
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share
-
-    def _schemes_now(self) -> list[list[str]]:
-        """Schemes of this step, those that may share one look at the network together."""
-        names = list(self.schemes)
-        if not self.config.schemes.together:
-            weights = torch.tensor([self._weight(name) for name in names])
-            return [[names[int(torch.multinomial(weights, 1, generator=self.rng))]]]
-        past = [name for name in names if name == "causal"]
-        return [some for some in ([name for name in names if name not in past], past) if some]
-
-    def _weight(self, name: str) -> float:
-        weights = {n: getattr(self.config.schemes, n.replace("-", "_")) for n in self.schemes}
-        return float(weights[name] / sum(weights.values()))
-
-    def _draw(self, names: Sequence[str]) -> tuple[Batch, Mask, list[slice]]:
-        """Windows for every scheme, and what is hidden of them; windows of a group share a session and a mask."""
-        train, together = self.config.train, self.config.schemes.together
-        index = [self._draw_windows(needs_regions=name in REGION_SCHEMES) for name in names]
-        batch = collate(self.windows, self.rosters, [pair for pairs in index for pair in pairs])
-        size = len(index[0])
-        group = torch.arange(size) // (train.batch if together else 1)
-        parts = [slice(i * size, (i + 1) * size) for i in range(len(names))]
-        drawn = [draw_shared(self.schemes[name], batch.take(part), group, self.rng) for name, part in zip(names, parts)]
-        return batch.to(self.device), join(drawn).to(self.device), parts
-
-    def _draw_windows(self, *, needs_regions: bool) -> list[tuple[int, int]]:
-        """(session, window) pairs, one session after the other."""
-        train = self.config.train
-        sessions = self._draw_sessions(train.masks if self.config.schemes.together else 1, needs_regions=needs_regions)
-        return [
-            (session, int(window))
-            for session in sessions
-            for window in torch.randint(len(self.windows[session]), (train.batch,), generator=self.rng)
-        ]
-
-    def _draw_sessions(self, count: int, *, needs_regions: bool) -> list[int]:
-        """Sessions by the square root of their number of windows."""
-        weight = torch.tensor([len(one) ** 0.5 for one in self.windows])
-        if needs_regions:
-            weight *= torch.tensor([float(len(roster.names) > 1) for roster in self.rosters])
-        drawn = torch.multinomial(weight, count, replacement=True, generator=self.rng)
-        return [int(i) for i in drawn]
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -315,47 +269,8 @@ class Training:
         self._restore({name: tensor.to(self.device) if name != "rng" else tensor for name, tensor in state.items()})
 
 
-def sized(config: Config, windows: Sequence[Windows]) -> Config:
-    """Settings whose size follows from units, spikes and windows."""
-    if config.model.latents >= 0:
-        return config
-    units = max(len(one.units) for one in windows)
-    count = min(48, max(4, round(1.7 * units**0.5)))
-    return config.changed({"model.latents": count})
-
-
 def choose_device(name: str) -> torch.device:
     """The device of a run."""
     if name != "auto":
         return torch.device(name)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def validation_scores(
-    model: MtM, windows: Windows, vocabulary: Vocabulary, config: Config, device: torch.device
-) -> dict[Score, float]:
-    """Mean bits per spike over units for every score that the session allows."""
-    strict = config.units.strict_regions
-    roster = Roster.of(windows.units, windows.session, vocabulary, strict=strict)
-    batch = collate([windows], [roster], [(0, i) for i in range(len(windows))]).to(device)
-    found: dict[Score, float] = {}
-    for score in SCORES:
-        if score.endswith("region") and len(roster.names) < 2:
-            continue
-        plan = passes(windows.units, score, folds=min(VALID_FOLDS, len(windows.units)), strict=strict)
-        rates = predict_passes(model, batch, plan, score)
-        found[score] = mean_bits(windows.counts, windows.valid, rates)
-    return found
-
-
-def mean_bits(counts: ndarray, valid: ndarray, rates: Float[ndarray, "window bin unit"]) -> float:
-    """Mean over units of bits per spike, against each unit's mean over the same entries."""
-    scored = valid & np.isfinite(rates)
-    spikes = np.where(scored, counts, 0).astype(np.float64)
-    total, entries = spikes.sum((0, 1)), scored.sum((0, 1))
-    alive = total > 0
-    null = total[alive] / entries[alive]
-    rate = np.where(scored, rates, 1.0)[:, :, alive]
-    gain = (spikes[:, :, alive] * np.log(rate / null)).sum((0, 1))
-    gain -= np.where(scored[:, :, alive], rate - null, 0.0).sum((0, 1))
-    return float(np.mean(gain / total[alive] / math.log(2))) if alive.any() else 0.0

@@ -48,7 +48,8 @@ class Block(nn.Module):
     ) -> Float[Tensor, "batch token width"]:
         """One step of the trunk."""
         tokens = tokens + self.drop(self.attention(self.before(tokens), place, allowed))
-        return tokens + self.drop(self.narrow(self.drop(gelu(self.widen(self.between(tokens))))))
+        added: Tensor = self.drop(self.narrow(self.drop(gelu(self.widen(self.between(tokens))))))
+        return tokens + added
 
 
 def turn(

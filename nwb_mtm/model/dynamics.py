@@ -1,5 +1,6 @@
 """Linear dynamics of a few latents, and their estimate from whatever is seen (a Kalman smoother)."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -23,18 +24,20 @@ class Dynamics(nn.Module):
     and its noise covariance I - A Aᵀ = L⁻¹ L⁻ᵀ is positive definite whatever W is.
     """
 
-    def __init__(self, latents: int, bins: int, slowest: float = 0.98, fastest: float = 0.85) -> None:
+    def __init__(self, latents: int, bins: int, slowest: float = 0.99, fastest: float = 0.85) -> None:
         super().__init__()
-        memory = torch.linspace(slowest, fastest, latents)
-        self.transition = nn.Parameter(torch.diag(memory / (1 - memory**2).sqrt()))
+        memory = 1 - torch.logspace(math.log10(1 - slowest), math.log10(1 - fastest), latents)
+        self.memory = nn.Parameter((memory / (1 - memory**2).sqrt()).log())
+        self.coupling = nn.Parameter(torch.zeros(latents, latents))
         self.drive = nn.Parameter(torch.zeros(bins, latents))
 
     def matrices(self) -> tuple[Float[Tensor, "latent latent"], Float[Tensor, "latent latent"]]:
         """The transition and the covariance of its noise."""
-        eye = torch.eye(len(self.transition), device=self.transition.device)
-        lower = torch.linalg.cholesky(eye + self.transition @ self.transition.T)
+        free = torch.diag(self.memory.exp()) + self.coupling
+        eye = torch.eye(len(free), device=free.device)
+        lower = torch.linalg.cholesky(eye + free @ free.T)
         inverse = torch.linalg.solve_triangular(lower, eye, upper=False)
-        return inverse @ self.transition, inverse @ inverse.T
+        return inverse @ free, inverse @ inverse.T
 
     def inputs(self, bins: int) -> Float[Tensor, "bin latent"]:
         """The drive in every bin; none beyond the bins that were trained."""

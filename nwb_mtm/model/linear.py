@@ -52,9 +52,8 @@ class LinearPath(nn.Module):
 
     def penalty(self) -> Float[Tensor, ""]:
         """Squares that a normal prior on the unit's weights and on the coupling adds."""
-        coupling = self.dynamics.transition - torch.diag(torch.diag(self.dynamics.transition))
-        squares = (self.decode.rows**2).sum() + (coupling**2).sum() + (self.dynamics.drive**2).sum()
-        return squares
+        squares = (self.decode.rows**2).sum() + (self.dynamics.coupling**2).sum()
+        return squares + (self.dynamics.drive**2).sum()
 
 
 def _precision(
@@ -75,7 +74,8 @@ def distinct(seen: Bool[Tensor, "batch bin unit"], session: Int[Tensor, " batch"
     key = torch.Generator().manual_seed(0)
     probe = torch.randn((flat.shape[1], 4), generator=key, dtype=torch.float32).to(seen.device)
     marks = torch.cat([flat.to(torch.float32) @ probe, session[:, None].float()], 1)
-    return torch.unique(marks, dim=0, return_inverse=True)[1]
+    numbers: Tensor = torch.unique(marks, dim=0, return_inverse=True)[1]
+    return numbers
 
 
 def _first_rows(pattern: Int[Tensor, " batch"]) -> Int[Tensor, " pattern"]:

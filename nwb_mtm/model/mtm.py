@@ -1,5 +1,7 @@
 """MtM: a linear path, a transformer, or both; log expected counts for every unit and bin."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from nwb_mtm.model.linear import LinearPath
 from nwb_mtm.model.tables import look_up
 from nwb_mtm.model.transformer import Transformer, make_tokenizer
 from nwb_mtm.vocabulary import Vocabulary
+from nwb_mtm.windows import Windows
 
 LEAST, MOST = -12.0, 3.0  # log expected counts stay between a spike in an hour and twenty in a bin
 
@@ -63,3 +66,12 @@ def build(config: Config, vocabulary: Vocabulary, bins: int) -> MtM:
     tokenizer = make_tokenizer(model, rows, most)
     transformer = Transformer(model, tokenizer, len(vocabulary.sessions), prompt=config.schemes.prompt)
     return MtM(rows, linear, transformer)
+
+
+def sized(config: Config, windows: Sequence[Windows]) -> Config:
+    """Settings whose size follows from units, spikes and windows."""
+    if config.model.latents >= 0:
+        return config
+    units = max(len(one.units) for one in windows)
+    count = min(48, max(4, round(1.7 * units**0.5)))
+    return config.changed({"model.latents": count})

@@ -1,9 +1,9 @@
 """Tokenizers and their read-outs: one token a bin, or one a patch of units in a bin."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from nwb_mtm.batch import Batch
@@ -12,6 +12,7 @@ from nwb_mtm.model.tables import UnitTable
 LONGEST_WINDOW = 1024  # bins that learned positions can name
 
 
+@runtime_checkable
 class Tokenizer(Protocol):
     """Turns seen counts into tokens, and tokens into a change of every log rate."""
 
@@ -23,6 +24,9 @@ class Tokenizer(Protocol):
 
     def per_bin(self, batch: Batch) -> int:
         """Tokens in every bin."""
+
+    def present(self, batch: Batch) -> Bool[Tensor, "batch token"]:
+        """Tokens that hold anything observed."""
 
 
 class StitchedBins(nn.Module):
@@ -38,7 +42,7 @@ class StitchedBins(nn.Module):
 
     def read_in(self, seen: Float[Tensor, "batch bin unit"], batch: Batch) -> Float[Tensor, "batch token width"]:
         """A sum over the seen units' rows."""
-        tokens = nn.functional.softsign(seen @ self.reader(batch.unit))
+        tokens: Tensor = nn.functional.softsign(seen @ self.reader(batch.unit))
         for layer in self.deepen:
             tokens = nn.functional.softsign(layer(tokens))
         return tokens
@@ -50,6 +54,10 @@ class StitchedBins(nn.Module):
     def per_bin(self, batch: Batch) -> int:
         """One."""
         return 1
+
+    def present(self, batch: Batch) -> Bool[Tensor, "batch token"]:
+        """Bins in which any unit was observed."""
+        return batch.valid.any(2)
 
 
 class UnitPatches(nn.Module):
@@ -63,23 +71,33 @@ class UnitPatches(nn.Module):
 
     def read_in(self, seen: Float[Tensor, "batch bin unit"], batch: Batch) -> Float[Tensor, "batch token width"]:
         """Patches of units, all of one bin after the other."""
-        rows, bins, _ = seen.shape
         count = self.per_bin(batch)
-        ordered = seen.gather(2, _order(batch)[:, None].expand_as(seen))
-        padded = nn.functional.pad(ordered, (0, count * self.patch - seen.shape[2]))
-        tokens = self.reader(padded.view(rows, bins, count, self.patch)) + self.which[:count]
+        tokens: Tensor = self.reader(self._patches(seen, batch)) + self.which[:count]
         return tokens.flatten(1, 2)
 
     def read_out(self, tokens: Float[Tensor, "batch token width"], batch: Batch) -> Float[Tensor, "batch bin unit"]:
         """Each patch's units, back in the batch's order."""
         rows, bins, units = batch.counts.shape
-        ordered = self.writer(tokens).view(rows, bins, -1)[:, :, :units]
+        ordered: Tensor = self.writer(tokens).view(rows, bins, -1)[:, :, :units]
         back = torch.argsort(_order(batch), dim=1)
         return ordered.gather(2, back[:, None].expand(rows, bins, units))
 
     def per_bin(self, batch: Batch) -> int:
         """Patches that hold all units."""
         return -(-batch.counts.shape[2] // self.patch)
+
+    def present(self, batch: Batch) -> Bool[Tensor, "batch token"]:
+        """Patches in which any unit was observed."""
+        return self._patches(batch.valid, batch).any(3).flatten(1)
+
+    def _patches(
+        self, entries: Shaped[Tensor, "batch bin unit"], batch: Batch
+    ) -> Shaped[Tensor, "batch bin patch inside"]:
+        """Entries in the vocabulary's order, cut into patches."""
+        rows, bins, units = entries.shape
+        ordered = entries.gather(2, _order(batch)[:, None].expand_as(entries))
+        count = self.per_bin(batch)
+        return nn.functional.pad(ordered, (0, count * self.patch - units)).view(rows, bins, count, self.patch)
 
 
 def _order(batch: Batch) -> Int[Tensor, "batch unit"]:

@@ -1,7 +1,7 @@
 """The masked transformer: tokens of counts, context tokens, blocks, a change of every log rate."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nwb_mtm.batch import Batch
@@ -38,8 +38,10 @@ class Transformer(nn.Module):
         tokens, place = self._embed(batch, mask)
         context = self._context(batch, mask)
         tokens = torch.cat([context, tokens], 1)
+        shown = torch.ones(context.shape[:2], dtype=torch.bool, device=tokens.device)
+        present = torch.cat([shown, self.tokenizer.present(batch)], 1)
         place = torch.cat([place.new_full((context.shape[1],), -1), place])
-        allowed = may_see(place, _present(batch, place), causal=mask.causal)
+        allowed = may_see(place, present, causal=mask.causal)
         turned = place.clamp_min(0) if self.position is None else None
         for block in self.blocks:
             tokens = block(tokens, turned, allowed)
@@ -64,11 +66,6 @@ class Transformer(nn.Module):
         if self.session is not None:
             found.append(self.session(batch.session)[:, None])
         return torch.cat(found, 1)
-
-
-def _present(batch: Batch, place: Int[Tensor, " token"]) -> Bool[Tensor, "batch token"]:
-    """Context, and the tokens of bins in which anything was observed."""
-    return batch.valid.any(2)[:, place.clamp_min(0)] | (place == -1)
 
 
 def make_tokenizer(config: ModelConfig, rows: int, most: int) -> Tokenizer:

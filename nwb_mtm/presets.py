@@ -1,0 +1,63 @@
+"""Published members of the family (arXiv 2407.14668, appendix), with their recipe and without its bugs."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from nwb_mtm.config import Config
+from nwb_mtm.errors import ConfigError
+
+_PUBLISHED: Mapping[str, Any] = {
+    "model.latents": 0,
+    "model.width": 512,
+    "model.layers": 5,
+    "model.heads": 8,
+    "model.mlp": 1024,
+    "model.dropout": 0.4,
+    "model.positions": "learned",
+    "train.learning_rate": 1e-4,
+    "train.weight_decay": 0.01,
+    "train.warmup": 0.15,
+    "train.batch": 16,
+    "train.average": 0.0,
+    "schemes.together": False,
+    "schemes.scattered": True,
+    "schemes.ratio_low": 0.3,
+    "schemes.ratio_high": 0.3,
+    "units.strict_regions": False,
+}
+_ALONE: Mapping[str, Any] = {
+    "schemes.neuron": 0.0,
+    "schemes.causal": 0.0,
+    "schemes.inter_region": 0.0,
+    "schemes.intra_region": 0.0,
+    "schemes.prompt": False,
+}
+_TEMPORAL = {**_ALONE, "schemes.temporal": 1.0}
+_RANDOM = {**_ALONE, "schemes.random_token": 1.0}
+_NDT1 = {**_PUBLISHED, "model.tokens": "bins"}
+_STITCH = {**_PUBLISHED, "model.tokens": "stitched-bins", "model.session_token": True}
+_NDT2 = {**_PUBLISHED, "model.tokens": "patches", "model.session_token": True}
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "default": {},
+        "ndt1-temporal": {**_NDT1, **_TEMPORAL},
+        "ndt1-mtm": _NDT1,
+        "ndt1-stitch-temporal": {**_STITCH, **_TEMPORAL},
+        "ndt1-stitch-mtm": _STITCH,
+        "ndt2-random": {**_NDT2, **_RANDOM},
+        "ndt2-mtm": _NDT2,
+    }
+)
+
+
+def preset(name: str, config: Config | None = None) -> Config:
+    """Settings with everything that a preset fixes; what it does not name stays.
+
+    >>> preset("ndt1-mtm").model.layers
+    5
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"Unknown preset {name!r}; it is one of {', '.join(PRESETS)}.", kind="bad_value")
+    return (config or Config()).changed({**PRESETS[name], "model.preset": name})
