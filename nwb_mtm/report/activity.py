@@ -8,7 +8,7 @@ from nwb_mtm.report import charts, maps
 from nwb_mtm.report.charts import Row
 from nwb_mtm.report.figures import Figures
 from nwb_mtm.report.html import choices, drawing, lines
-from nwb_mtm.report.material import Material, mapping, numbers, value
+from nwb_mtm.report.material import Material, mapping, number, numbers, value
 from nwb_mtm.report.sections import Section
 from nwb_mtm.report.words import FEATURES, METRICS, baseline_label, ordered
 
@@ -146,7 +146,7 @@ def _confusion(name: str, found: Mapping[str, Any]) -> str:
         return ""
     rows = [numbers(row) for row in matrix]
     note = f"from {FEATURES.get(best, best)}; rows happened, columns decoded" if best else ""
-    return maps.square(f"{_short(name)}: confusion", note, classes, classes, rows, digits=0)
+    return maps.square(f"{_short(name)}: confusion", note, (classes, classes), rows, digits=0)
 
 
 def _remarks(targets: Mapping[str, Mapping[str, Any]], left: list[str]) -> str:
@@ -161,16 +161,36 @@ def _short(name: str) -> str:
     return name.rsplit("/", 1)[-1].replace("_", " ")
 
 
+MEASURES = {
+    "alone": ("Alone", "the column told from the row alone"),
+    "left_out": ("Missed", "what is lost without the row, all others shown"),
+    "lead": ("Ahead", "what the row adds to the column’s own past and all others"),
+}
+
+
 def region_map(run: Material) -> Section:
     """Which region's activity predicts which."""
     parts = []
     for key, session in run.scores.sessions.items():
-        names, values = region_matrix(session.regions)
-        if names:
-            note = "bits per spike of the column, told from the row alone"
-            panel = maps.square("From row to column", note, names, names, values, digits=2)
-            parts.append((key, drawing("map", [panel], MAP)))
+        found = mapping(session.regions, "map")
+        panels = [p for name in MEASURES if (p := _map_panel(session.regions, found, name))]
+        if panels:
+            parts.append((key, drawing("map", panels, MAP)))
     return Section("map", "Who predicts whom", choices("session", parts[:MOST_DRAWN]) if parts else "")
+
+
+def _map_panel(regions: Mapping[str, Any], found: Mapping[str, Any], measure: str) -> str:
+    names, values = region_matrix({**found, "values": found.get(measure)})
+    if not names:
+        return ""
+    edges = [e for e in regions.get("edges") or () if isinstance(e, Mapping)]
+    sure = {_pair(e) for e in edges if (q := number(mapping(e, measure).get("q"))) < 0.05 and math.isfinite(q)}
+    near = {_pair(e) for e in edges if e.get("same_group")}
+    return maps.square(*MEASURES[measure], (names, names), values, digits=2, framed=sure, pale=near)
+
+
+def _pair(edge: Mapping[str, Any]) -> tuple[str, str]:
+    return str(edge.get("source")), str(edge.get("target"))
 
 
 def region_matrix(found: Mapping[str, Any]) -> tuple[list[str], list[list[float]]]:
@@ -182,7 +202,9 @@ def region_matrix(found: Mapping[str, Any]) -> tuple[list[str], list[list[float]
 
 
 MAP = (
-    "How much of a column’s activity can be told from the row’s activity alone. This is no wiring diagram: shared "
-    "input, movement or noise suffice for two regions to tell of each other, and a stronger field in one direction "
-    "does not make it the cause. Compare fields within a column only."
+    "Bits per spike of the column’s region that the recent past of the row’s region adds to trial average and drift. "
+    "Framed: above nothing after correction for the number of pairs. Pale numbers: some units of both lie on one "
+    "probe, and may share its movement and noise. This is no wiring diagram: shared input or movement suffice for two regions "
+    "to tell of each other, and a stronger field in one direction does not make it the cause. Compare fields within a "
+    "column only."
 )

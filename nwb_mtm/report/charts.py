@@ -75,6 +75,8 @@ def score_panel(name: str, found: Overall) -> str:
     tables = found.baselines
     order = sorted(tables, key=lambda b: (not is_blind(b), -nan_last(tables[b].bps_pooled.value)))
     rows = [Row("the model", found.model.bps_pooled if found.model else Value(math.nan), "model")]
+    if "model" in found.guarded:
+        rows.append(Row("the model, guarded", found.guarded["model"].bps_pooled, "plain"))
     rows += [Row(baseline_label(b), tables[b].bps_pooled, "blind" if is_blind(b) else "seeing") for b in order]
     if found.oracle:
         rows.append(Row("true rates", found.oracle.bps_pooled, "oracle"))

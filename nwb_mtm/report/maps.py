@@ -1,7 +1,7 @@
 """Pictures of activity: region rasters, single trials, region by region, confusion."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -113,44 +113,43 @@ def _clock(figures: Figures) -> str:
 def square(
     title: str,
     note: str,
-    rows: Sequence[str],
-    columns: Sequence[str],
+    names: tuple[Sequence[str], Sequence[str]],
     values: Sequence[Sequence[float]],
     *,
     digits: int,
+    framed: Collection[tuple[str, str]] = (),
+    pale: Collection[tuple[str, str]] = (),
 ) -> str:
-    """A table of values as shades, with the value in each field when it fits."""
+    """A table of values as shades, with the value in each field when it fits; some framed, some with pale numbers."""
+    rows, columns = names
     side = min(46.0, 250.0 / max(len(columns), 1))
     left, top = 84.0, 84.0
-    most = max((v for row in values for v in row if math.isfinite(v)), default=1.0) or 1.0
+    most = max((v for row in values for v in row if math.isfinite(v)), default=1.0)
     parts = heading(title, note)
     for j, name in enumerate(columns):
-        x = left + (j + 0.5) * side
-        parts.append(
-            f'<g transform="rotate(-40 {x:.1f} {top - 6:.1f})">{svg.text(x, top - 6, shorten(name, 9), "tick")}</g>'
-        )
+        x, label = left + (j + 0.5) * side, svg.text(left + (j + 0.5) * side, top - 6, shorten(name, 9), "tick")
+        parts.append(f'<g transform="rotate(-40 {x:.1f} {top - 6:.1f})">{label}</g>')
     for i, (name, row) in enumerate(zip(rows, values)):
         parts.append(svg.text(left - 6, top + (i + 0.5) * side + 4, shorten(name, 11), "row", "end"))
         for j, value in enumerate(row):
-            parts.append(_field(value, most, (left + j * side, top + i * side, side), f"{name} → {columns[j]}", digits))
-    said = f"{title}: " + (
-        "; ".join(
-            f"{r}: " + ", ".join(f"{c} {v:.{digits}f}" for c, v in zip(columns, line)) for r, line in zip(rows, values)
-        )
-        if len(rows) <= 6
-        else note
-    )
-    return svg.panel(top + len(rows) * side + 10, said, parts)
+            place, pair = (left + j * side, top + i * side, side), (name, columns[j])
+            parts.append(_field(value, most, place, f"{name} to {columns[j]}", digits, pale=pair in pale))
+    for i, j in ((i, j) for i, a in enumerate(rows) for j, b in enumerate(columns) if (a, b) in framed):
+        parts.append(svg.rect(left + j * side + 1.5, top + i * side + 1.5, side - 3, side - 3, "frame"))
+    lines = [f"{r}: " + ", ".join(f"{c} {v:.{digits}f}" for c, v in zip(columns, row)) for r, row in zip(rows, values)]
+    said = "; ".join(lines) if len(rows) <= 6 else note
+    return svg.panel(top + len(rows) * side + 10, f"{title}: {said}", parts)
 
 
-def _field(value: float, most: float, place: tuple[float, float, float], who: str, digits: int) -> str:
+def _field(value: float, most: float, place: tuple[float, float, float], who: str, digits: int, *, pale: bool) -> str:
     x, y, side = place
     if not math.isfinite(value):
         return svg.rect(x + 0.5, y + 0.5, side - 1, side - 1, "ground", f"{who}: not known")
-    step = round(min(max(value / most, 0.0), 1.0) * 8)
-    note = f"{who}: {value:.{digits}f}"
+    step = round(min(max(value / most, 0.0), 1.0) * 8) if most > 0 else 0
+    note = f"{who}: {value:.{digits}f}" + (", same probe" if pale else "")
     parts = svg.rect(x + 0.5, y + 0.5, side - 1, side - 1, f"shade h{step}", note)
     if side >= 26:
-        kind = "over" if step > 4 else "under"
-        parts += svg.text(x + side / 2, y + side / 2 + 4, f"{value:.{digits}f}", f"field {kind}", "middle")
+        kind = ("over" if step > 4 else "under") + (" pale" if pale else "")
+        number = f"{value:.{digits}f}".replace("-", "\u2212")
+        parts += svg.text(x + side / 2, y + side / 2 + 4, number, f"field {kind}", "middle")
     return parts

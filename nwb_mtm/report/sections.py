@@ -7,6 +7,7 @@ from html import escape
 
 from nwb_mtm.intervals import Value
 from nwb_mtm.report import charts, svg, words
+from nwb_mtm.report.beside import beside
 from nwb_mtm.report.charts import Row
 from nwb_mtm.report.html import drawing, lines, table
 from nwb_mtm.report.material import Material, Overall, known
@@ -78,7 +79,8 @@ def checks(run: Material) -> Section:
 SCORES_CAPTION = (
     "How well hidden spikes were predicted. Zero is a unit’s own mean rate; further right is better. Lines are 95 % "
     "intervals over blocks of test windows. Baselines with a full dot see nothing of the moment they predict; those "
-    "with an open dot see the other units, as the model does. A diamond, where there is one, stands for the true "
+    "with an open dot see the other units, as the model does. Guarded: units near by, or flagged as sharing spikes, "
+    "are hidden with the target. A diamond, where there is one, stands for the true "
     "rates of a simulation: nothing can be expected to lie beyond it."
 )
 
@@ -90,7 +92,7 @@ def scores(run: Material) -> Section:
     panels = [charts.score_panel(name, run.overall[name]) for name in ordered(run.overall)]
     said = list(dict.fromkeys(n for s in run.scores.sessions.values() for a in s.scores.values() for n in a.notes))
     remarks = "<h3>Remarks</h3>" + lines(said[:20]) if said else ""
-    body = drawing("scores", panels, SCORES_CAPTION) + numbers_table(run) + forest(run) + remarks
+    body = drawing("scores", panels, SCORES_CAPTION) + numbers_table(run) + forest(run) + beside(run) + remarks
     return Section("scores", "Scores", body)
 
 

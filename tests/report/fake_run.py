@@ -112,8 +112,25 @@ def activity(name: str, rng: np.random.Generator, rates: np.ndarray, regions: Se
         verdict=verdict(found),
         windows=64,
         windows_to_tell=windows_to_tell(found, 64),
-        guarded={"model": scored(level * 0.96, rng, rates)},
+        guarded={"model": scored(level * 0.96, rng, rates)} if name in ("co-smoothing", "intra-region") else {},
+        extra=beside(name),
     )
+
+
+def beside(name: str) -> dict[str, object]:
+    """Horizons, classes and distances, as an evaluation writes them when asked."""
+    gains = {side: {"windows": 32, "gain": plain(value(g, 0.02))} for side, g in (("left", 0.08), ("right", 0.12))}
+    found: dict[str, object] = {"by": {"choice": {"classes": gains, "differences": {}}}}
+    if name == "forward":
+        levels = {"model": 0.2, "drift": 0.1, "smoothing": 0.15, "ridge": 0.17}
+        found["curve"] = [
+            {"horizon": h, **{n: plain(value(v * 0.9**i, 0.02)) for n, v in levels.items()}}
+            for i, h in enumerate((0.02, 0.04, 0.1, 0.2))
+        ]
+    if name == "co-smoothing":
+        radii = (0.0, 50.0, 100.0, 200.0, 400.0)
+        found["distance"] = [{"radius": r, "bps_pooled": 0.22 - i * 0.01, "hidden": i} for i, r in enumerate(radii)]
+    return found
 
 
 def decoding() -> dict[str, object]:
@@ -140,8 +157,19 @@ def decoding() -> dict[str, object]:
 def region_map(labels: Sequence[str]) -> dict[str, object]:
     """The map of who predicts whom."""
     names = sorted(set(labels) - {"unknown"})
-    matrix = np.random.default_rng(1).gamma(1.0, 0.05, (len(names), len(names)))
-    return {"regions": names, "values": matrix.round(4).tolist()}
+    rng = np.random.default_rng(1)
+    squares = {m: np.round(rng.gamma(1.0, 0.05, (len(names), len(names))), 4) for m in ("alone", "left_out", "lead")}
+    listed = {
+        m: [[None if i == j else float(v) for j, v in enumerate(row)] for i, row in enumerate(square)]
+        for m, square in squares.items()
+    }
+    edges = [
+        {"source": a, "target": b, "same_group": (i + j) % 5 == 0, **{m: {"q": rng.uniform(0, 0.3)} for m in squares}}
+        for i, a in enumerate(names)
+        for j, b in enumerate(names)
+        if a != b
+    ]
+    return {"map": {"regions": names, "values": listed["alone"], **listed}, "edges": edges}
 
 
 def steps() -> list[dict[str, object]]:
@@ -228,6 +256,7 @@ def make_session(
         subject=key.split("/")[0],
         decoding=decoding(),
         regions=region_map(labels),
+        guards={"pairs": [{"units": ["3", "4"], "reason": "zero-lag spikes", "excess": 7.2}]},
     )
     return found, scores, source(key, labels)
 
