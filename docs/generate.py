@@ -18,6 +18,15 @@ from nwb_mtm.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("SourceError", "RecordingError", "ConfigError", "RunError")
+GROUPS = {
+    "Read and simulate": ("read", "inspect", "simulate"),
+    "Recordings": ("Recording", "Intervals", "Behavior"),
+    "Windows": ("Windows", "Split"),
+    "Fit": ("fit", "Training", "Checkpoint", "MtM", "Config"),
+    "Score, predict, decode": ("evaluate", "Scores", "predict", "Prediction", "decode"),
+    "Write": ("annotate", "check", "read_predictions"),
+    "Errors": ("NwbMtmError",),
+}
 
 
 def write(folder: Path) -> None:
@@ -139,13 +148,20 @@ def api() -> str:
         'types: `Float[ndarray, "window bin unit"]` is a floating-point array with those three axes. Times are '
         "seconds on the session's clock, rates are spikes per second.\n",
     ]
-    for name in sorted(nwb_mtm._PUBLIC, key=str.casefold):
-        module = f"nwb_mtm.{nwb_mtm._PUBLIC[name]}"
-        found = getattr(importlib.import_module(module), name)
-        directive = "autoclass" if isinstance(found, type) else "autofunction"
-        options = "\n   :members:" if isinstance(found, type) else ""
-        parts.append(f"## {name}\n\n```{{eval-rst}}\n.. {directive}:: {module}.{name}{options}\n```\n")
+    grouped = {name for names in GROUPS.values() for name in names}
+    rest = tuple(sorted(set(nwb_mtm._PUBLIC) - grouped))
+    for title, names in {**GROUPS, **({"More": rest} if rest else {})}.items():
+        parts.append(f"## {title}\n")
+        parts += [_documented(name) for name in names]
     return "\n".join(parts)
+
+
+def _documented(name: str) -> str:
+    module = f"nwb_mtm.{nwb_mtm._PUBLIC[name]}"
+    found = getattr(importlib.import_module(module), name)
+    directive = "autoclass" if isinstance(found, type) else "autofunction"
+    options = "\n   :members:" if isinstance(found, type) else ""
+    return f"### {name}\n\n```{{eval-rst}}\n.. {directive}:: {module}.{name}{options}\n```\n"
 
 
 def rooms() -> str:

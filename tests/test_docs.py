@@ -104,10 +104,14 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         assert generated or (page.parent / target).exists(), target
 
 
-def test_every_page_is_in_the_table_of_contents() -> None:
-    listed = re.findall(r"^([\w/-]+)$", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE)
+def test_every_page_is_in_a_table_of_contents() -> None:
+    tables = [
+        t for p in DOCS.glob("*.md") for t in re.findall(r"```{toctree}\n(.+?)```", p.read_text("utf-8"), re.DOTALL)
+    ]
+    listed = [entry for table in tables for entry in re.findall(r"^([\w/-]+)$", table, re.MULTILINE)]
     pages = {p.stem for p in DOCS.glob("*.md")} - {"index"}
     assert pages == {entry for entry in listed if "/" not in entry}
+    assert len(listed) == len(set(listed))
 
 
 def test_every_error_kind_has_an_anchor() -> None:
