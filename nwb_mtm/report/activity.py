@@ -204,7 +204,7 @@ def region_matrix(found: Mapping[str, Any]) -> tuple[list[str], list[list[float]
 MAP = (
     "Bits per spike of the column’s region that the recent past of the row’s region adds to trial average and drift. "
     "Framed: above nothing after correction for the number of pairs. Pale numbers: some units of both lie on one "
-    "probe, and may share its movement and noise. This is no wiring diagram: shared input or movement suffice for two regions "
-    "to tell of each other, and a stronger field in one direction does not make it the cause. Compare fields within a "
-    "column only."
+    "probe, and may share its movement and noise. This is no wiring diagram: shared input or movement suffice for two "
+    "regions to tell of each other, and a stronger field in one direction does not make it the cause. Compare fields "
+    "within a column only."
 )

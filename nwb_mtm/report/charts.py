@@ -126,7 +126,7 @@ def curves(
     for (name, kind, end), height in zip(ends, svg.apart([end for _, _, end in ends], 13)):
         parts += [
             svg.line(right + 2, end, right + 9, height, f"lead {kind}"),
-            svg.text(right + 12, height + 4, name, f"tag {kind}"),
+            svg.text(right + 12, height + 4, shorten(name, 14), f"tag {kind}"),
         ]
     said = "; ".join(f"{name} from {figure(first(v))} to {figure(last(v))}" for name, (_, v) in series.items())
     return svg.panel(bottom + 38, f"{title}, {label}: {said}", parts)
