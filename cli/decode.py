@@ -99,12 +99,17 @@ def _show(found: "Decoding") -> None:
 
 
 def _show_label(session: str, found: "LabelDecoding") -> None:
+    from nwb_mtm.decoding_results import verdict
+
     from .show import console, table
 
     out = console()
     title = f"{session}  {found.name}: {', '.join(found.classes)}  ({found.status})"
-    columns = ("from", "balanced accuracy", "accuracy", "AUC", "p of AUC")
-    rows = [(kind, s.balanced_accuracy, s.accuracy, s.auc, _p(s.p)) for kind, s in _named(found.scores, found.regions)]
+    columns = ("from", "balanced accuracy", "accuracy", "AUC", "p of AUC", "in words")
+    rows = [
+        (kind, s.balanced_accuracy, s.accuracy, s.auc, _p(s.p), verdict(s.gain_over_clock))
+        for kind, s in _named(found.scores, found.regions)
+    ]
     out.print(table(title, columns, rows))
     out.print(f"chance {found.chance:.3f}, majority {found.majority:.3f}; {_null(found.null, found.p_floor)}")
     for kind, sliding in found.sliding.items():
@@ -114,12 +119,14 @@ def _show_label(session: str, found: "LabelDecoding") -> None:
 
 
 def _show_series(session: str, found: "SeriesDecoding") -> None:
+    from nwb_mtm.decoding_results import verdict
+
     from .show import console, table
 
     title = f"{session}  {found.name}  ({found.status})"
-    columns = ("from", "R2", "R2 after the average", "R2 after the clock", "correlation", "p")
+    columns = ("from", "R2", "R2 after the average", "R2 after the clock", "correlation", "p", "in words")
     rows = [
-        (kind, s.r2, s.r2_after_average, s.r2_after_clock, s.correlation, _p(s.p))
+        (kind, s.r2, s.r2_after_average, s.r2_after_clock, s.correlation, _p(s.p), verdict(s.gain_over_clock))
         for kind, s in _named(found.scores, found.regions)
     ]
     console().print(table(title, columns, rows))

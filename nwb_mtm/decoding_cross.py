@@ -9,7 +9,7 @@ from numpy import ndarray
 from nwb_mtm.decoding_features import SMOOTH, TrialFeatures, series_features
 from nwb_mtm.decoding_fit import Basis, Products, centered, choose_penalty, fit_ridge, fit_softmax
 from nwb_mtm.decoding_folds import FOLDS, apart, consecutive_folds, session_folds
-from nwb_mtm.decoding_nulls import has_long_runs, run_numbers
+from nwb_mtm.decoding_nulls import run_numbers, runs_matter
 from nwb_mtm.decoding_targets import Labels, labels_of, targets_for
 from nwb_mtm.windows import Windows
 
@@ -89,7 +89,7 @@ def cross_fit_labels(
 
     Windows without a label are decoded too, by the fold of their time.
     """
-    long = labels.known.any() and has_long_runs(labels.codes[labels.known][np.argsort(start[labels.known])])
+    long = labels.known.any() and runs_matter(labels.codes[labels.known][np.argsort(start[labels.known])])
     fold = session_folds(start, folds, _runs(labels, start) if long else None)
     chance = np.full((len(start), len(labels.classes)), np.nan)
     for one in np.unique(fold):

@@ -10,6 +10,7 @@ from numpy import ndarray
 LEAST_RUNS = 8  # fewer runs of one label than this are too few to permute
 LOCAL = 30  # windows within which short-lived labels are shuffled
 STRETCH_RUNS = 16  # runs within which long-lived labels exchange their lengths
+LONG_RUN = 6  # windows in a run, on average, from which on a run is kept on one side
 STICKY = -1.5  # standard deviations below the runs of a shuffled sequence that count as long runs
 FORGOTTEN = 0.1  # autocorrelation over windows below which two windows count as apart
 
@@ -132,17 +133,25 @@ def same_run(codes: Int[ndarray, " window"], test: Bool[ndarray, " window"]) -> 
     return np.asarray(np.isin(run, run[test]) & ~test)
 
 
+def runs_matter(codes: Int[ndarray, " window"]) -> bool:
+    """Whether runs are so long that a window of one tells another of the same by the time alone."""
+    return has_long_runs(codes) and len(codes) >= LONG_RUN * (int(run_numbers(codes)[-1]) + 1)
+
+
 def whole_runs(
     codes: Int[ndarray, " window"], fits: Bool[ndarray, " window"], test: Bool[ndarray, " window"]
 ) -> tuple[Bool[ndarray, " window"], Bool[ndarray, " window"]]:
-    """Training and test windows such that no run of labels has both: a run goes where most of its windows are.
+    """Training and test windows such that no run of labels has both.
 
-    Where that leaves a label without test windows, runs with a smaller share of test windows go to the test side.
+    Of each label, runs that are mostly test windows become test: at least the one with most, at most half of them.
     """
     run = run_numbers(codes)
     share = np.bincount(run, test) / np.maximum(np.bincount(run, test | fits), 1)
-    for least in (0.5, 0.25, 0.0):
-        there = (share > least)[run] if least == 0.0 else (share >= least)[run]
-        if len(np.unique(codes[test & there])) == len(np.unique(codes)):
-            break
-    return fits & ~there, test & there
+    label = codes[np.searchsorted(run, np.arange(run[-1] + 1))]
+    there = np.zeros(len(share), bool)
+    for one in np.unique(label):
+        mine = np.flatnonzero(label == one)
+        mine = mine[np.argsort(-share[mine], kind="stable")]
+        wanted = int(np.clip((share[mine] >= 0.5).sum(), 1, max(len(mine) // 2, 1)))
+        there[mine[:wanted]] = True
+    return fits & ~there[run], test & there[run]

@@ -18,6 +18,19 @@ def value_json(value: Value) -> dict[str, float | None]:
     return {name: float(v) if np.isfinite(v) else None for name, v in parts.items()}
 
 
+def verdict(gain: Value | None) -> str:
+    """Whether activity tells more than the clock, in words.
+
+    >>> verdict(Value(0.2, 0.1, 0.3)), verdict(Value(0.2, -0.1, 0.3)), verdict(Value(-0.2, -0.3, -0.1))
+    ('better than the clock', 'cannot tell from the clock', 'no better than the clock')
+    """
+    if gain is None or not np.isfinite(gain.low):
+        return ""
+    if gain.low > 0:
+        return "better than the clock"
+    return "no better than the clock" if gain.high <= 0 else "cannot tell from the clock"
+
+
 @dataclass(frozen=True)
 class LabelScore:
     """How well one kind of features tells the labels of test windows."""
@@ -49,6 +62,7 @@ class LabelScore:
             "confusion_balanced": [list(row) for row in self.confusion_balanced],
             "p": self.p,
             "units": self.units,
+            "verdict": verdict(self.gain_over_clock),
         }
 
 
@@ -78,7 +92,7 @@ class SeriesScore:
     def to_json(self) -> dict[str, Any]:
         """Plain numbers."""
         figures = {name: value_json(value) for name, value in self.figures().items()}
-        return {**figures, "p": self.p, "units": self.units}
+        return {**figures, "p": self.p, "units": self.units, "verdict": verdict(self.gain_over_clock)}
 
 
 Score = LabelScore | SeriesScore

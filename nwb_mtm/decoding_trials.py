@@ -15,10 +15,10 @@ from nwb_mtm.decoding_metrics import Resamples, auc, confusion, weighted_accurac
 from nwb_mtm.decoding_nulls import (
     LEAST_RUNS,
     LabelNull,
-    has_long_runs,
     p_value,
     permuted_labels,
     run_numbers,
+    runs_matter,
     same_run,
     whole_runs,
 )
@@ -63,7 +63,7 @@ class LabelProblem:
         offered = np.isin(part[rows], (splits.TRAIN, splits.VALID))
         fits = offered & apart(start[rows], stop[rows], test)
         dropped = {"overlap": int((offered & ~fits).sum()), "same_run": 0}
-        long = has_long_runs(codes)
+        long = runs_matter(codes)
         if long:
             both = int(fits.sum() + test.sum())
             fits, test = whole_runs(codes, fits, test)

@@ -15,7 +15,16 @@ from nwb_mtm.decoding_features import PUBLISHED, TrialFeatures, series_features,
 from nwb_mtm.decoding_fit import Basis, Products, choose_ridge, fit_ridge, fit_softmax
 from nwb_mtm.decoding_folds import apart, consecutive_folds, session_folds
 from nwb_mtm.decoding_metrics import SeriesSums, auc, confusion, weighted_auc
-from nwb_mtm.decoding_nulls import has_long_runs, memory, p_value, permuted_labels, run_numbers, window_shifts
+from nwb_mtm.decoding_nulls import (
+    has_long_runs,
+    memory,
+    p_value,
+    permuted_labels,
+    run_numbers,
+    runs_matter,
+    whole_runs,
+    window_shifts,
+)
 from nwb_mtm.decoding_series import decode_series
 from nwb_mtm.decoding_targets import Labels, choose, events_inside, giveaway, is_position, labels_of
 from nwb_mtm.decoding_trials import LabelProblem, decode_trials, fit_labels, null_auc, score_labels
@@ -383,3 +392,30 @@ def test_a_position_without_velocity_gets_one():
     assert is_position("/processing/behavior/hand_pos", ("/processing/behavior/hand_pos",))
     assert not is_position("/a/hand_pos", ("/a/hand_pos", "/a/hand_vel"))
     assert not is_position("/a/wheel_velocity", ())
+
+
+def test_labels_that_only_follow_the_clock_are_not_called_decoded():
+    """Choices in long runs, unknown to every unit: never significant, never better than the clock."""
+    from nwb_mtm.synthetic import simulate
+
+    quick = DecodingConfig(permutations=39, draws=100, regions=False, sliding_width=0.0)
+    for seed in range(3):
+        simulated = next(simulate(sessions=1, units=30, trials=200, seed=seed, flaws=["clock-confounded-choice"]))
+        windows = Windows.around(simulated.recording, "trials.stim_on_time").with_split("random", seed=seed)
+        found = decode(windows, targets=["choice"], config=quick).labels["choice"]
+        counts = found.scores["counts"]
+        assert counts.p is None or counts.p > 0.05
+        assert counts.gain_over_clock.low <= 0
+
+
+def test_runs_of_a_label_go_to_one_side_and_every_label_has_both():
+    codes = np.repeat(np.arange(10) % 2, 20)
+    test = np.random.default_rng(0).random(200) < 0.2
+    fits, held = whole_runs(codes, ~test, test)
+    run = run_numbers(codes)
+    assert not set(run[fits]) & set(run[held])
+    assert set(codes[fits]) == set(codes[held]) == {0, 1}
+    assert not (held & ~test).any()
+    assert not (fits & test).any()
+    assert runs_matter(codes)
+    assert not runs_matter(np.random.default_rng(0).integers(0, 2, 200))
