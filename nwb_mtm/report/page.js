@@ -49,6 +49,7 @@
       copy.setAttribute("y", place.top - home.top + margin);
       copy.setAttribute("width", place.width);
       copy.setAttribute("height", place.height);
+      copy.setAttribute("overflow", "visible");
       whole.append(copy);
     }
     return { code: new XMLSerializer().serializeToString(whole), width, height };
