@@ -21,6 +21,7 @@ from nwb_mtm.windows import Windows
 LEADING = ("model", "ridge")  # whose expectations are kept for more than the tables
 
 
+@runtime_checkable
 class Predictor(Protocol):
     """Anything that can be asked for expected counts where a score hides them, and NaN elsewhere."""
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -58,12 +57,6 @@ class Evidence:
     def hidden_bins(self) -> int:
         """Bins that `forward` hides."""
         return self.bin_of_forward or forward_bins(self.test.bins)
-
-
-class Baseline(Protocol):
-    """Something simple that predicts the hidden entries of test windows under the same masks."""
-
-    def __call__(self, evidence: Evidence, score: Score, plan: Sequence[Pass]) -> Float[ndarray, "window bin unit"]: ...
 
 
 def loss(windows: Windows, expected: Float[ndarray, "window bin unit"]) -> float:
