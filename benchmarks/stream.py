@@ -27,7 +27,7 @@ from pynwb.epoch import TimeIntervals
 from pynwb.file import Subject
 from pynwb.misc import Units
 
-from nwb_mtm.archive.remote import RemoteFile, open_remote
+from nwb_mtm.archive.remote import RemoteFile, connect
 from nwb_mtm.archive.transfer import RangeFetcher
 from nwb_mtm.nwb.options import ReadOptions
 from nwb_mtm.nwb.reader import read
@@ -159,7 +159,7 @@ def measure_one(file: Path) -> None:
         (item,) = resolve(["000409"], options)
         archive.log.clear()
         started = time.perf_counter()
-        with open_remote(item.place, kind=Counted) as counted:  # type: ignore[arg-type]
+        with Counted(connect(item.place)) as counted:  # type: ignore[arg-type]
             recording = read(counted, READ, prefetch=counted.prefetch)
         seconds = time.perf_counter() - started
         log = archive.data_log()

@@ -51,9 +51,10 @@ def ls(cache_dir: Path | None, as_json: bool) -> None:
         (e.name, e.facts.get("version", ""), e.facts.get("units", ""), f"{e.size / 1e6:.1f} MB", _ago(now - e.used))
         for e in entries
     ]
-    total = sum(entry.size for entry in entries)
-    title = f"{len(entries)} recordings, {total / 1e9:.2f} of {kept.limit / 1e9:.1f} GB, in {kept.folder}"
+    total = sum(entry.size for entry in (*entries, *kept.pages()))
+    title = f"{len(entries)} recordings; with pages of their files {total / 1e9:.2f} of {kept.limit / 1e9:.0f} GB"
     console().print(table(title, ["recording", "version", "units", "size", "used"], rows))
+    console().print(f"Folder: {kept.folder}")
 
 
 @command.command("fetch", epilog="\b\nExample:\n  nwb-mtm cache fetch runs.toml -J 8")
@@ -91,7 +92,7 @@ def fetch(sources: tuple[str, ...], strict: bool, **chosen: Any) -> None:
 @command.command("verify", epilog="\b\nExample:\n  nwb-mtm cache verify")
 @folder_option
 def verify(cache_dir: Path | None) -> None:
-    """Compare every recording with its checksum; those that are damaged are dropped."""
+    """Compare every file with its checksum; those that are damaged are dropped."""
     from nwb_mtm.store import Store
 
     from .show import console, show_warning
@@ -105,7 +106,7 @@ def verify(cache_dir: Path | None) -> None:
         bad += 1
         show_warning(f"{entry.name}: {wrong}; dropped, it will be read again")
         kept.remove(entry)
-    console().print(f"{good} recordings are whole, {bad} were damaged and dropped")
+    console().print(f"{good} files are whole, {bad} were damaged and dropped")
 
 
 @command.command("clear", epilog="\b\nExample:\n  nwb-mtm cache clear --cache-dir scratch/cache")

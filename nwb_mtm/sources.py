@@ -148,19 +148,22 @@ class _Queue:
         remote = [(item, item.place) for item in items if isinstance(item.place, Asset)]
         self._keys = {place: key_of(place, selection) for _, place in remote}
         absent = {self._keys[place]: item for item, place in remote if self._absent(place)}
-        self._items = () if options.without_network else tuple(absent.values())
-        self._tasks = {} if options.without_network else {key: number for number, key in enumerate(absent)}
+        if options.without_network:  # what was moved for another purpose may do
+            absent = {key: item for key, item in absent.items() if self._kept.has_pages(key.etag)}
+        self._items = tuple(absent.values())
+        self._tasks = {key: number for number, key in enumerate(absent)}
         self._done: dict[Key, Done] = {}
         self._events = run_all([self._task(item) for item in self._items], options.jobs)
 
     def wait_for(self, item: SourceItem) -> Iterator[Progress]:
         """Tell what happens until the file is read; at once when it is here."""
-        if isinstance(item.place, Path) or self._options.without_network:
+        if isinstance(item.place, Path):
             return
         key = self._keys[item.place]
         while key in self._tasks and key not in self._done:
             yield self._note(next(self._events), self._items)
-        if key not in self._tasks and self._kept.get(key) is None:  # it was there, but damaged
+        if key not in self._tasks and not self._options.without_network and self._kept.get(key) is None:
+            # it was there, but damaged
             for event in run_all([self._task(item)], 1):
                 yield self._note(event, (item,))
 
@@ -213,5 +216,6 @@ class _Queue:
             },
             "cache": str(self._kept.folder),
             "limit": self._kept.limit,
+            "offline": self._options.without_network,
             "largest_download": item.place.size if self._options.allow_download else SMALL,
         }

@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nwb_mtm import packing
+from nwb_mtm.archive.pages import DamagedPagesError, Pages, open_pages, write_pages
 from nwb_mtm.errors import NwbMtmError, SourceError
 from nwb_mtm.recording import Recording
 
-LIMIT = 20 * 1024**3
+LIMIT = 50 * 1024**3
 SUFFIX = ".safetensors"
+PAGES = ".pages"
 PARTIAL = ".part"
 IN_USE = 600.0  # seconds for which another process may be counting on an entry it has found
 ABANDONED = 86_400.0  # seconds after which a half-written file is somebody's who died
@@ -107,6 +109,31 @@ class Store:
         self._grow(path)
         return path
 
+    def get_pages(self, etag: str) -> Pages | None:
+        """The pages of a file that were moved for any purpose, or None."""
+        path = self._pages_path(etag)
+        try:
+            pages = open_pages(path)
+        except FileNotFoundError:
+            return None
+        except DamagedPagesError as error:
+            self.damaged.append(f"{path.name}: {error}")
+            path.unlink(missing_ok=True)
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return pages
+
+    def has_pages(self, etag: str) -> bool:
+        """Some pages of the file are kept."""
+        return bool(etag) and self._pages_path(etag).exists()
+
+    def put_pages(self, pages: Pages) -> None:
+        """Keep the pages of one version of a file, in place of those kept before."""
+        path = self._pages_path(pages.etag)
+        write_whole(path, lambda file: write_pages(file, pages))
+        self._grow(path)
+
     def get_listing(self, name: str) -> Any:
         """What was last noted under a name, or None."""
         try:
@@ -120,20 +147,21 @@ class Store:
         write_whole(self._listing(name), lambda file: file.write(text))
 
     def ls(self) -> tuple[Entry, ...]:
-        """Every entry, the one used longest ago first."""
-        found = (self._entry(path) for path in self._files(SUFFIX))
-        return tuple(sorted((e for e in found if e is not None), key=lambda e: (e.used, e.path.name)))
+        """Every recording, the one used longest ago first."""
+        return self._entries(SUFFIX)
+
+    def pages(self) -> tuple[Entry, ...]:
+        """The pages kept of every file, those used longest ago first."""
+        return self._entries(PAGES)
 
     def verify(self) -> Iterator[tuple[Entry, str | None]]:
         """Check every entry; with each comes what is wrong with it, or None."""
-        for entry in self.ls():
+        for entry in (*self.ls(), *self.pages()):
             try:
-                packed = packing.open_packed(entry.path)
-                packing.check(packed)
-                packing.unpack(packed)
+                _verify(entry.path)
             except FileNotFoundError:
                 continue
-            except packing.DamagedError as error:
+            except (packing.DamagedError, DamagedPagesError) as error:
                 yield entry, str(error)
             else:
                 yield entry, None
@@ -145,7 +173,7 @@ class Store:
 
     def clear(self) -> int:
         """Drop everything that the cache holds; return how many bytes that were."""
-        paths = [*self._files(SUFFIX), *self._files(".json"), *self._files(PARTIAL)]
+        paths = [path for suffix in (SUFFIX, PAGES, ".json", PARTIAL) for path in self._files(suffix)]
         freed = 0
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
@@ -161,9 +189,9 @@ class Store:
         return path
 
     def trim(self) -> tuple[Entry, ...]:
-        """Drop the least recently used entries above the limit; those in use are spared."""
+        """Drop the least recently used entries above the limit, pages first; those in use are spared."""
         self._sweep()
-        entries = self.ls()
+        entries = (*self.pages(), *self.ls())
         total = sum(entry.size for entry in entries)
         dropped: list[Entry] = []
         for entry in entries:
@@ -179,6 +207,10 @@ class Store:
 
     def _path(self, key: Key) -> Path:
         return self.folder / "recordings" / key.digest[:2] / f"{key.digest}{SUFFIX}"
+
+    def _pages_path(self, etag: str) -> Path:
+        digest = hashlib.blake2b(etag.encode(), digest_size=20).hexdigest()
+        return self.folder / "pages" / digest[:2] / f"{digest}{PAGES}"
 
     def _listing(self, name: str) -> Path:
         digest = hashlib.blake2b(name.encode(), digest_size=20).hexdigest()
@@ -197,9 +229,15 @@ class Store:
         if self._total is None or self._total > self.limit:
             self.trim()
 
+    def _entries(self, suffix: str) -> tuple[Entry, ...]:
+        found = (self._entry(path) for path in self._files(suffix))
+        return tuple(sorted((e for e in found if e is not None), key=lambda e: (e.used, e.path.name)))
+
     def _entry(self, path: Path) -> Entry | None:
         try:
             facts = path.stat()
+            if path.suffix == PAGES:
+                return Entry(path, facts.st_size, facts.st_mtime, {"name": "pages"})
             return Entry(path, facts.st_size, facts.st_mtime, packing.read_facts(path))
         except FileNotFoundError:
             return None
@@ -207,7 +245,7 @@ class Store:
             return Entry(path, facts.st_size, facts.st_mtime, {})
 
     def _files(self, suffix: str) -> Iterator[Path]:
-        for part in ("recordings", "listings", "scratch"):
+        for part in ("recordings", "pages", "listings", "scratch"):
             yield from sorted((self.folder / part).rglob(f"*{suffix}"))
 
     def _sweep(self) -> None:
@@ -216,6 +254,16 @@ class Store:
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - path.stat().st_mtime > ABANDONED:
                     path.unlink()
+
+
+def _verify(path: Path) -> None:
+    """Read all of an entry; raise when it is damaged."""
+    if path.suffix == PAGES:
+        open_pages(path)
+        return
+    packed = packing.open_packed(path)
+    packing.check(packed)
+    packing.unpack(packed)
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nwb_mtm.archive.addresses import without_secrets
 from nwb_mtm.archive.assets import Asset
-from nwb_mtm.archive.remote import open_remote
+from nwb_mtm.archive.remote import open_kept, open_remote
 from nwb_mtm.archive.transfer import Patience
 from nwb_mtm.errors import SourceError
 from nwb_mtm.nwb.options import ReadOptions
@@ -53,11 +53,12 @@ def stream(
     selection: ReadOptions,
     largest_download: int = SMALL,
     patience: Patience | None = None,
+    offline: bool = False,
     report: Callable[[int], None] = lambda _: None,
 ) -> Traffic:
     """Read an asset piece by piece into the cache; download it only when that is the one way left."""
     try:
-        with opened(asset, patience) as (content, moved), _reporting(moved, report):
+        with opened(asset, kept, patience, offline=offline) as (content, moved), _reporting(moved, report):
             recording = read(content, selection, prefetch=getattr(moved, "prefetch", None), name=asset.path)
             traffic = Traffic(moved.requests, moved.bytes)
     except SourceError as error:
@@ -90,7 +91,9 @@ def with_source(recording: Recording, asset: Asset) -> Recording:
 
 
 @contextmanager
-def opened(asset: Asset, patience: Patience | None = None) -> Iterator[tuple[Any, Any]]:
+def opened(
+    asset: Asset, kept: Store, patience: Patience | None = None, *, offline: bool = False
+) -> Iterator[tuple[Any, Any]]:
     """What to read, and what counts the bytes; a failure underneath is said instead of what it led to."""
     if asset.zarr:
         from nwb_mtm.archive.zarrs import open_zarr
@@ -99,13 +102,16 @@ def opened(asset: Asset, patience: Patience | None = None) -> Iterator[tuple[Any
         with closing(pieces):
             yield root, pieces
         return
-    with open_remote(asset, patience=patience) as file:
+    pages = kept.get_pages(asset.etag) if asset.etag else None
+    with open_kept(asset, pages) if offline else open_remote(asset, patience=patience, pages=pages) as file:
         try:
             yield file, file
         except Exception as error:
             if file.failure is not None and error is not file.failure:
                 raise file.failure from error
             raise
+        if file.bytes and file.etag:
+            kept.put_pages(file.pages())
 
 
 @contextmanager

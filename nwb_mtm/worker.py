@@ -50,6 +50,7 @@ def _answer(task: Mapping[str, Any], answers: TextIO) -> None:
             Store(Path(task["cache"]), task["limit"]),
             selection=selection_from(task["selection"]),
             largest_download=task["largest_download"],
+            offline=task["offline"],
             report=lambda moved: say(event="moved", bytes=moved),
         )
     except NwbMtmError as error:

@@ -9,7 +9,11 @@ import pytest
 from loopback import Fault, LoopbackArchive
 
 from nwb_mtm import workers
+from nwb_mtm.archive.assets import Asset
+from nwb_mtm.archive.pages import Pages
+from nwb_mtm.archive.remote import PAGE
 from nwb_mtm.errors import NwbMtmError, SourceError
+from nwb_mtm.nwb.options import ReadOptions
 from nwb_mtm.recording import Recording
 from nwb_mtm.sources import (
     Outcome,
@@ -307,3 +311,27 @@ def test_one_asset_is_read_by_its_address(archive: LoopbackArchive, options: Sou
 
 def test_a_local_file_is_read_by_its_path(sessions: dict[str, Path]) -> None:
     assert read(str(sessions["sub-b/sub-b_ses-1.nwb"]), quality="none").key == "b/1"
+
+
+def test_other_options_move_nothing_that_is_here(archive: LoopbackArchive, options: SourceOptions) -> None:
+    items = resolve(["DANDI:000409/sub-b"], options)
+    recordings(items, options)
+    archive.log.clear()
+    offline = replace(options, offline=True)
+    ((_, found),) = read_all(items, options=offline, selection=ReadOptions(min_rate=1e6))
+    assert isinstance(found, Recording)
+    assert not found.units.inputs.any()
+    assert not archive.log
+
+
+def test_pages_that_do_not_hold_what_is_asked_for_are_not_enough_offline(
+    archive: LoopbackArchive, options: SourceOptions
+) -> None:
+    items = resolve(["DANDI:000409/sub-b"], options)
+    asset = items[0].place
+    assert isinstance(asset, Asset)
+    options.store().put_pages(Pages(asset.size, asset.etag, PAGE, {1: memoryview(bytes(PAGE))}))
+    offline = replace(options, offline=True)
+    ((_, found),) = read_all(items, options=offline)
+    assert isinstance(found, SourceError)
+    assert found.kind == "offline"

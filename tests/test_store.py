@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from nwb_mtm import packing, store
+from nwb_mtm.archive.pages import Pages
 from nwb_mtm.errors import SourceError
 from nwb_mtm.recording import Behavior, Intervals, Recording
 from nwb_mtm.store import Key, Store
@@ -283,3 +284,38 @@ def test_no_file_says_where_it_was_made(tmp_path: Path) -> None:
     header = json.loads(path.read_bytes()[8 : 8 + int.from_bytes(path.read_bytes()[:8], "little")])
     assert str(Path.home()) not in json.dumps(header)
     assert str(tmp_path) not in json.dumps(header)
+
+
+def some_pages(etag: str = "etag-1") -> Pages:
+    held = {number: memoryview(bytes([number]) * 64) for number in (0, 1, 5)}
+    return Pages(64 * 6, etag, 64, held)
+
+
+def test_pages_come_back_as_they_were(tmp_path: Path) -> None:
+    kept = Store(tmp_path)
+    kept.put_pages(some_pages())
+    found = kept.get_pages("etag-1")
+    assert found is not None
+    assert {number: bytes(page) for number, page in found.held.items()} == {n: bytes([n]) * 64 for n in (0, 1, 5)}
+    assert (found.size, found.etag, found.page) == (384, "etag-1", 64)
+    assert kept.get_pages("etag-2") is None
+
+
+def test_one_flipped_byte_in_pages_is_noticed(tmp_path: Path) -> None:
+    kept = Store(tmp_path)
+    kept.put_pages(some_pages())
+    (entry,) = kept.pages()
+    whole = entry.path.read_bytes()
+    for at in range(0, len(whole), 13):
+        entry.path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert kept.get_pages("etag-1") is None
+
+
+def test_pages_make_room_before_recordings(tmp_path: Path) -> None:
+    kept = Store(tmp_path)
+    recording = kept.put(KEY, a_recording())
+    kept.put_pages(some_pages())
+    (pages,) = kept.pages()
+    aged(recording, 20_000)
+    aged(pages.path, 10_000)
+    assert [e.path for e in Store(tmp_path, limit=recording.stat().st_size).trim()] == [pages.path]

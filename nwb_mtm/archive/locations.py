@@ -65,6 +65,21 @@ class AssetLocation:
         return SourceError(f"{self.name} is no longer in the archive ({status}).", kind="no_asset")
 
 
+@dataclass(frozen=True)
+class NowhereLocation:
+    """No address at all: what is not here already cannot be had."""
+
+    name: str
+
+    def url(self) -> str:
+        """Say so."""
+        raise SourceError(f"Not all of {self.name} is in the cache, and --offline was asked for.", kind="offline")
+
+    def renew(self) -> bool:
+        """There is no other."""
+        return False
+
+
 def locate(place: Asset | str, *, key: str | None = None, patience: Patience | None = None) -> Location:
     """Where to fetch a URL, or an asset: open ones directly, embargoed ones by signed addresses."""
     if isinstance(place, str):

@@ -3,11 +3,11 @@
 import io
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 from nwb_mtm.archive.assets import Asset
 from nwb_mtm.archive.extents import Extent, merge_pages, pages_of, split
-from nwb_mtm.archive.locations import locate
+from nwb_mtm.archive.locations import NowhereLocation, locate
+from nwb_mtm.archive.pages import Pages
 from nwb_mtm.archive.transfer import CONNECTIONS, Patience, RangeFetcher
 from nwb_mtm.errors import NwbMtmError, SourceError
 
@@ -19,24 +19,29 @@ WIDEST = 16  # blocks fetched around one read
 LONGEST = 6 * 1024 * 1024  # one request
 LIMIT = 1024**3  # bytes kept
 
-File = TypeVar("File", bound="RemoteFile")
-
 
 class RemoteFile(io.RawIOBase):
     """Read one remote file as if it lay here; what was read once is not fetched again."""
 
     def __init__(
-        self, fetcher: RangeFetcher, *, block: int = BLOCK, connections: int = CONNECTIONS, limit: int = LIMIT
+        self,
+        fetcher: RangeFetcher,
+        *,
+        pages: Pages | None = None,
+        block: int = BLOCK,
+        connections: int = CONNECTIONS,
+        limit: int = LIMIT,
     ) -> None:
         self._fetcher = fetcher
         self._block = max(block, PAGE)
         self._connections = connections
         self._limit = limit
-        self._pages: dict[int, memoryview] = {}
+        self._pages: dict[int, memoryview] = dict(pages.held) if pages and self._same(pages) else {}
         self._met = {0}
         self._at = 0
         self.failure: NwbMtmError | None = None
-        self._fetch_all(self._ends())
+        if not self._pages:
+            self._fetch_all(self._ends())
 
     @property
     def size(self) -> int:
@@ -64,6 +69,10 @@ class RemoteFile(io.RawIOBase):
         missing = [number for number in wanted if number not in self._pages][: self._limit // PAGE]
         self._make_room(len(missing), keep=set(wanted))
         self._fetch_all(split(merge_pages(missing, PAGE, self.size, GAP), LONGEST, PAGE))
+
+    def pages(self) -> Pages:
+        """All that is here, to be used again."""
+        return Pages(self.size, self.etag, PAGE, self._pages)
 
     def readable(self) -> bool:
         """It can be read."""
@@ -114,6 +123,9 @@ class RemoteFile(io.RawIOBase):
         around = [n for n in pages_of([window], PAGE, self.size) if n not in self._pages]
         self._make_room(len(around), keep=set(pages_of([(start, stop)], PAGE, self.size)))
         self._fetch_all(split(merge_pages(around, PAGE, self.size, GAP), LONGEST, PAGE))
+
+    def _same(self, pages: Pages) -> bool:
+        return (pages.size, pages.etag, pages.page) == (self._fetcher.size, self._fetcher.etag, PAGE)
 
     def _ends(self) -> list[Extent]:
         """Where to begin: the first block, and the last one, in which writers leave what came last."""
@@ -169,25 +181,31 @@ class RemoteFile(io.RawIOBase):
             del self._pages[number]
 
 
+def connect(place: Asset | str, *, key: str | None = None, patience: Patience | None = None) -> RangeFetcher:
+    """Be ready to fetch byte ranges of a URL or an asset."""
+    if isinstance(place, str):
+        return RangeFetcher(locate(place), patience=patience)
+    if place.size == 0:
+        raise SourceError(f"{place.name} has no bytes.", kind="empty_file")
+    location = locate(place, key=key, patience=patience)
+    return RangeFetcher(location, size=place.size, etag=place.etag, patience=patience)
+
+
 def open_remote(
-    place: Asset | str,
-    *,
-    key: str | None = None,
-    patience: Patience | None = None,
-    kind: type[File] = RemoteFile,  # type: ignore[assignment]
-) -> File:
-    """Open a URL or an asset for reading piece by piece."""
-    asset = place if isinstance(place, Asset) else None
-    if asset is not None and asset.size == 0:
-        raise SourceError(f"{asset.name} has no bytes.", kind="empty_file")
-    fetcher = RangeFetcher(
-        locate(place, key=key, patience=patience),
-        size=asset.size if asset else None,
-        etag=asset.etag if asset else "",
-        patience=patience,
-    )
+    place: Asset | str, *, key: str | None = None, patience: Patience | None = None, pages: Pages | None = None
+) -> RemoteFile:
+    """Open a URL or an asset for reading piece by piece; pages that are given are not fetched again."""
+    return _opened(connect(place, key=key, patience=patience), pages)
+
+
+def open_kept(asset: Asset, pages: Pages | None) -> RemoteFile:
+    """Open what is here of an asset, without any connection; the rest is refused when it is read."""
+    return _opened(RangeFetcher(NowhereLocation(asset.name), size=asset.size, etag=asset.etag), pages)
+
+
+def _opened(fetcher: RangeFetcher, pages: Pages | None) -> RemoteFile:
     try:
-        return kind(fetcher)
+        return RemoteFile(fetcher, pages=pages)
     except BaseException:
         fetcher.close()
         raise

@@ -141,10 +141,10 @@ def test_fetch_fails_when_nothing_is_read(archive: LoopbackArchive) -> None:
 
 def test_verify_drops_what_is_damaged_and_clear_everything(archive: LoopbackArchive, tmp_path: Path) -> None:
     invoke("cache", "fetch", "000409")
-    assert "1 recordings are whole, 0 were damaged" in invoke("cache", "verify").stdout
+    assert "2 files are whole, 0 were damaged" in invoke("cache", "verify").stdout
     (path,) = (tmp_path / "cache" / "recordings").rglob("*.safetensors")
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    assert "0 recordings are whole, 1 were damaged" in invoke("cache", "verify").stdout
+    assert "1 files are whole, 1 were damaged" in invoke("cache", "verify").stdout
     assert not path.exists()
     invoke("cache", "fetch", "000409")
     assert "MB dropped" in invoke("cache", "clear").stdout
