@@ -1,6 +1,6 @@
 """Fit one NWB file, and score the model on time it has not seen.
 
-    python examples/01_fit_one_file.py session.nwb
+python examples/01_fit_one_file.py session.nwb
 """
 
 import sys

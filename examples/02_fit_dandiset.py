@@ -1,7 +1,7 @@
 """Fit one model on several sessions of a dandiset, streamed; a folder of files works the same.
 
-    python examples/02_fit_dandiset.py DANDI:000409/0.230101.1234
-    python examples/02_fit_dandiset.py data/
+python examples/02_fit_dandiset.py DANDI:000409/0.230101.1234
+python examples/02_fit_dandiset.py data/
 """
 
 import sys

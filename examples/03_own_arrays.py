@@ -1,6 +1,6 @@
 """Data of your own that are not NWB: plain arrays in, an NWB file and a model out.
 
-    python examples/03_own_arrays.py
+python examples/03_own_arrays.py
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Train on several sessions, then go on with a new one, held against a model from scratch.
 
-    python examples/04_finetune.py data/ session.nwb
+python examples/04_finetune.py data/ session.nwb
 """
 
 import sys

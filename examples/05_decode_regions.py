@@ -1,6 +1,6 @@
 """Decode trial labels and behaviour: from all units, and from one region at a time.
 
-    python examples/05_decode_regions.py session.nwb
+python examples/05_decode_regions.py session.nwb
 """
 
 import sys

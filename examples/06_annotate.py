@@ -1,6 +1,6 @@
 """Write reconstructed rates into a copy of the file, then recompute what the copy claims.
 
-    python examples/06_annotate.py session.nwb
+python examples/06_annotate.py session.nwb
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Take the model's inner state to scikit-learn: principal components, and a classifier of your own.
 
-    python examples/08_latents.py session.nwb
+python examples/08_latents.py session.nwb
 """
 
 import sys
