@@ -168,6 +168,8 @@ class TrainConfig:
     """Chance of initial weights, batches and masks."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda` or `mps`."""
+    freeze: Literal["", "trunk"] = ""
+    """`trunk` trains only the rows of units, for a model that starts from another."""
     precision: str = "auto"
     """`auto`, `float32` or `bfloat16`."""
 

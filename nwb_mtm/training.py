@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from nwb_mtm.masks import make_schemes
 from nwb_mtm.model import MtM, build
 from nwb_mtm.model.mtm import sized
 from nwb_mtm.model.start import start_from
+from nwb_mtm.model.transfer import freeze_trunk, transfer
 from nwb_mtm.model.validating import validation_scores
 from nwb_mtm.sampling import Sampler
 from nwb_mtm.vocabulary import Vocabulary
@@ -63,6 +64,10 @@ class Training:
         config = config or Config()
         if seed is not None:
             config = config.changed({"train.seed": seed})
+        if init is not None:
+            config = replace(config, model=init.config.model)
+        if freeze is not None:
+            config = config.changed({"train.freeze": freeze})
         self.windows = [one for one in windows if len(one)]
         self.valid = [one for one in valid if len(one)]
         if not self.windows:
@@ -72,9 +77,9 @@ class Training:
         self.provenance = dict(provenance or {})
         strict = config.units.strict_regions
         self.rosters = [Roster.of(one.units, one.session, self.vocabulary, strict=strict) for one in self.windows]
-        self.bins = max(one.bins for one in self.windows)
+        self.bins = init.bins if init is not None else max(one.bins for one in self.windows)
         self.rng = torch.Generator().manual_seed(self.config.train.seed)
-        self.model = self._new_model()
+        self.model = self._new_model(init)
         self.device = choose_device(self.config.train.device)
         self.model.to(self.device)
         self.sampler = Sampler(self.windows, self.rosters, self.config, self.rng)
@@ -88,12 +93,16 @@ class Training:
         self.steps = self.config.train.steps
         self.pace = 0.0  # seconds a step takes, validation included
 
-    def _new_model(self) -> MtM:
+    def _new_model(self, init: Checkpoint | None) -> MtM:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.train.seed)
             model = build(self.config, self.vocabulary, self.bins)
         for one, roster in zip(self.windows, self.rosters):
             start_from(model, roster.unit, one.counts, one.valid)
+        if init is not None:
+            transfer(init.weights, init.vocabulary, model, self.vocabulary)
+        if self.config.train.freeze == "trunk":
+            freeze_trunk(model)
         return model
 
     @property
@@ -109,6 +118,8 @@ class Training:
         linear: list[nn.Parameter] = []
         rest: list[nn.Parameter] = []
         for name, parameter in self.model.named_parameters():
+            if not parameter.requires_grad:
+                continue
             (linear if name.startswith(("linear.", "bias")) else rest).append(parameter)
         groups = [
             {"params": linear, "lr": train.linear_rate, "weight_decay": 0.0},

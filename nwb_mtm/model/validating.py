@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Shaped
 from numpy import ndarray
 
 from nwb_mtm.batch import Roster, collate
@@ -34,7 +34,11 @@ def validation_scores(
     return found
 
 
-def mean_bits(counts: ndarray, valid: ndarray, rates: Float[ndarray, "window bin unit"]) -> float:
+def mean_bits(
+    counts: Shaped[ndarray, "window bin unit"],
+    valid: Bool[ndarray, "window bin unit"],
+    rates: Float[ndarray, "window bin unit"],
+) -> float:
     """The published score: the mean over units of bits per spike, 0 when no unit has a spike."""
     total = sums(counts, rates, valid=valid).total()
     bits = unit_scores(total, np.zeros(counts.shape[2])).bps[0]

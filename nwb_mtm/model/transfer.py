@@ -1,0 +1,62 @@
+"""Starting from another model: its trunk, its rows for units it knows, and likely rows for others."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from nwb_mtm.model.mtm import MtM
+from nwb_mtm.vocabulary import Vocabulary
+
+OWN = ("bias", "linear.rate")  # start at the new session's own mean rates
+SPREAD = 0.1  # noise around a region's mean row, as a share of the rows' spread
+
+
+@torch.no_grad()
+def transfer(weights: Mapping[str, Tensor], old: Vocabulary, model: MtM, new: Vocabulary) -> None:
+    """Copy a model's trunk; units it knows keep their rows, others start near the mean row of their region."""
+    known, rows = _matches(old, new)
+    state = model.state_dict()
+    for name, tensor in weights.items():
+        if is_row(name):
+            if name not in OWN:
+                state[name].copy_(likely_rows(tensor, old, new))
+            state[name][rows] = tensor[known]
+        elif name == "transformer.session.weight":
+            state[name][:] = tensor.mean(0)
+        elif name in state and state[name].shape == tensor.shape:
+            state[name].copy_(tensor)
+
+
+def is_row(name: str) -> bool:
+    """Whether a weight has one row for every unit."""
+    return name in OWN or name.endswith(".rows")
+
+
+def freeze_trunk(model: MtM) -> None:
+    """Let only the units' rows be trained."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(is_row(name))
+
+
+def likely_rows(table: Tensor, old: Vocabulary, new: Vocabulary) -> Tensor:
+    """For every new unit the mean row of its region (of all units where the region is new), slightly spread."""
+    before = [region for labels in old.regions.values() for region in labels]
+    means = {name: table[[i for i, r in enumerate(before) if r == name]].mean(0) for name in set(before)}
+    wanted = [region for labels in new.regions.values() for region in labels]
+    rows = torch.stack([means.get(region, table.mean(0)) for region in wanted])
+    noise = torch.randn(rows.shape, generator=torch.Generator().manual_seed(0))
+    return rows + noise * table.std(0, correction=0) * SPREAD
+
+
+def _matches(old: Vocabulary, new: Vocabulary) -> tuple[Tensor, Tensor]:
+    """Rows of units that both know: in the old table, in the new one."""
+    known: list[int] = []
+    rows: list[int] = []
+    for session in new.sessions:
+        if session in old.units:
+            here = set(old.units[session])
+            shared = [key for key in new.units[session] if key in here]
+            known.extend(old.unit_rows(session, shared).tolist())
+            rows.extend(new.unit_rows(session, shared).tolist())
+    return torch.tensor(known, dtype=torch.long), torch.tensor(rows, dtype=torch.long)

@@ -1,0 +1,102 @@
+"""Predictions fill what the score asks for, from what it lets be seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import populations
+import pytest
+
+from nwb_mtm import inference
+from nwb_mtm.checkpoint import Checkpoint
+from nwb_mtm.config import Config
+from nwb_mtm.errors import RunError
+from nwb_mtm.training import Training
+
+REGIONS = ["CA1"] * 6 + ["DG"] * 6 + ["unknown"]
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    config = Config().changed({"train.steps": 30, "train.batch": 4, "model.latents": 3})
+    training = Training([populations.windows(REGIONS, count=30)], [], config)
+    list(training)
+    return training.checkpoint()
+
+
+def test_each_score_fills_its_own_entries(checkpoint: Checkpoint) -> None:
+    one = populations.windows(REGIONS, seed=3)
+    assert np.isfinite(inference.predict(checkpoint, one, "co-smoothing")).all()
+    forward = inference.predict(checkpoint, one, "forward")
+    assert np.isnan(forward[:, :9]).all()
+    assert np.isfinite(forward[:, 9:]).all()
+    for score in ("inter-region", "intra-region"):
+        rates = inference.predict(checkpoint, one, score)
+        assert np.isfinite(rates[:, :, :12]).all()
+        assert np.isnan(rates[:, :, 12]).all()
+
+
+@pytest.mark.parametrize("score", ["co-smoothing", "inter-region", "intra-region"])
+def test_a_units_own_spikes_do_not_reach_its_prediction(checkpoint: Checkpoint, score: str) -> None:
+    one = populations.windows(REGIONS, seed=3)
+    counts = one.counts.copy()
+    counts[:, :, 2] += 3
+    before = inference.predict(checkpoint, one, score, folds=None)
+    after = inference.predict(checkpoint, replace(one, counts=counts), score, folds=None)
+    assert np.array_equal(before[:, :, 2], after[:, :, 2])
+
+
+def test_the_last_bins_do_not_reach_forward_predictions(checkpoint: Checkpoint) -> None:
+    one = populations.windows(REGIONS, seed=3)
+    counts = one.counts.copy()
+    counts[:, 9:] += 3
+    before = inference.predict(checkpoint, one, "forward")
+    after = inference.predict(checkpoint, replace(one, counts=counts), "forward")
+    np.testing.assert_array_equal(before, after)
+
+
+def test_guarded_units_are_hidden_with_their_target(checkpoint: Checkpoint) -> None:
+    one = populations.windows(REGIONS, seed=3)
+    guard = np.zeros((13, 13), bool)
+    guard[2, 3] = True
+    counts = one.counts.copy()
+    counts[:, :, 3] += 3
+    before = inference.predict(checkpoint, one, folds=None, guard=guard)
+    after = inference.predict(checkpoint, replace(one, counts=counts), folds=None, guard=guard)
+    assert np.array_equal(before[:, :, 2], after[:, :, 2])
+    assert not np.array_equal(before[:, :, 4], after[:, :, 4])
+
+
+def test_visible_units_speak_alone(checkpoint: Checkpoint) -> None:
+    one = populations.windows(REGIONS, seed=3)
+    counts = one.counts.copy()
+    counts[:, :, 6:] += 2
+    visible = np.arange(13) < 6
+    other = replace(one, counts=counts)
+    for ask in (inference.latents, inference.reconstruct):
+        np.testing.assert_array_equal(ask(checkpoint, one, visible=visible), ask(checkpoint, other, visible=visible))
+        assert not np.array_equal(ask(checkpoint, one), ask(checkpoint, other))
+
+
+def test_causal_reconstruction_does_not_look_ahead(checkpoint: Checkpoint) -> None:
+    one = populations.windows(REGIONS, seed=3)
+    counts = one.counts.copy()
+    counts[:, 5:] += 2
+    before = inference.reconstruct(checkpoint, one, causal=True)
+    after = inference.reconstruct(checkpoint, replace(one, counts=counts), causal=True)
+    assert np.array_equal(before[:, :6], after[:, :6])
+    assert not np.array_equal(before[:, 6:], after[:, 6:])
+
+
+def test_windows_can_be_predicted_in_parts(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = populations.windows(REGIONS, seed=3)
+    whole = inference.predict(checkpoint, one)
+    monkeypatch.setattr("nwb_mtm.model.looking.MOST_ENTRIES", 400)
+    np.testing.assert_allclose(inference.predict(checkpoint, one), whole, rtol=1e-4)
+
+
+def test_other_bins_and_unknown_units_are_refused(checkpoint: Checkpoint) -> None:
+    one = populations.windows(REGIONS)
+    with pytest.raises(RunError, match="bin_size=0.02"):
+        inference.predict(checkpoint, replace(one, bin_size=0.01))
+    with pytest.raises(RunError, match="no session"):
+        inference.predict(checkpoint, replace(one, session="m/other"))
