@@ -36,7 +36,8 @@ HELP = "Write for example  snr > 3 and quality == 'good'  or  outcome in ['hit',
 def evaluate(text: str, columns: Columns, *, where: str) -> Bool[ndarray, " row"]:
     """Which rows satisfy a condition; a missing value satisfies no comparison.
 
-    >>> evaluate("snr > 3 and label != 'mua'", {"snr": np.array([2.0, 4.0]), "label": np.array(["a", "b"])}, where="units")
+    >>> columns = {"snr": np.array([2.0, 4.0]), "label": np.array(["a", "b"])}
+    >>> evaluate("snr > 3 and label != 'mua'", columns, where="units")
     array([False,  True])
     """
     try:

@@ -26,7 +26,7 @@ def inspect_all(
             yield Inspection(source, error_answer(source, error))
             continue
         for item in items:
-            yield _inspect_item(item, selection, deep)
+            yield _inspect_item(item, selection, deep, options or SourceOptions())
 
 
 def _items(source: str, options: SourceOptions | None) -> tuple[SourceItem, ...]:
@@ -40,13 +40,13 @@ def _items(source: str, options: SourceOptions | None) -> tuple[SourceItem, ...]
     return resolve([source], options)
 
 
-def _inspect_item(item: SourceItem, selection: ReadOptions | None, deep: bool) -> Inspection:
+def _inspect_item(item: SourceItem, selection: ReadOptions | None, deep: bool, options: SourceOptions) -> Inspection:
     if isinstance(item.place, Path):
         return inspect(item.place, selection, deep=deep)
     from nwb_mtm.streaming import opened
 
     try:
-        with opened(item.place) as (content, moved):
+        with opened(item.place, options.store(), offline=options.without_network) as (content, moved):
             prefetch = getattr(moved, "prefetch", None)
             return inspect(content, selection, deep=deep, name=item.place.path, prefetch=prefetch)
     except NwbMtmError as error:

@@ -9,7 +9,8 @@ import numpy as np
 from nwb_mtm.errors import NwbMtmError
 from nwb_mtm.nwb.behavior import Survey, by_preference, survey
 from nwb_mtm.nwb.columns import as_flags
-from nwb_mtm.nwb.contents import MOST_BEHAVIORS, Contents, Trials, gather, time_range
+from nwb_mtm.nwb.contents import MOST_BEHAVIORS, Contents, Trials, time_range
+from nwb_mtm.nwb.gathering import gather
 from nwb_mtm.nwb.observation import observed_by_all
 from nwb_mtm.nwb.opening import damage_said, open_source
 from nwb_mtm.nwb.options import Prefetch, ReadOptions

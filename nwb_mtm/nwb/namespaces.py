@@ -7,11 +7,11 @@ BUILT_IN = frozenset(["core", "hdmf-common", "hdmf-experimental", ""])
 PLACES = ("acquisition", "processing", "general", "intervals", "analysis", "scratch", "units")
 
 
-def missing_namespaces(root: Group, warnings: Warnings) -> None:
-    """Warn of each namespace that is used and neither built in nor cached in the file."""
+def missing_namespaces(root: Group, warnings: Warnings, *, local: bool = True) -> None:
+    """Warn of each namespace that is used and neither built in nor cached; of a remote file only the tops are seen."""
     cached = find_group(root, as_text(root.attrs.get("specifications", "")) or "specifications")
     known = BUILT_IN | (frozenset(cached.names()) if cached is not None else frozenset())
-    for name in sorted(_used(root) - known):
+    for name in sorted(_used(root, depth=8 if local else 1) - known):
         warnings.add(
             "missing_namespace",
             f"Objects of the extension {name!r} are in the file but its definition is not; they are read by their "
@@ -19,10 +19,10 @@ def missing_namespaces(root: Group, warnings: Warnings) -> None:
         )
 
 
-def _used(root: Group) -> frozenset[str]:
+def _used(root: Group, depth: int) -> frozenset[str]:
     found = {as_text(root.attrs.get("namespace", ""))}
     for place in PLACES:
         group = find_group(root, place)
         if group is not None:
-            found |= {as_text(g.attrs.get("namespace", "")) for g in (group, *groups_below(group))}
+            found |= {as_text(g.attrs.get("namespace", "")) for g in (group, *groups_below(group, depth))}
     return frozenset(found)

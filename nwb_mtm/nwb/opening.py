@@ -1,5 +1,6 @@
 """Opening a source: what it is, or in one sentence why it cannot be read."""
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,7 +100,8 @@ def _open_stream(stream: Any, shown: str) -> Iterator[Opened]:
     stream.seek(0)
     check_bytes(head, size, shown, is_hdf5=head.startswith(SIGNATURE) or _signature_later(stream, size))
     with _open_hdf5(stream, shown) as file:
-        yield _checked(Opened(Hdf5Group(file, "/"), "hdf5", shown, local=False))
+        here = isinstance(stream, io.BytesIO | io.BufferedReader | io.FileIO)
+        yield _checked(Opened(Hdf5Group(file, "/"), "hdf5", shown, local=here))
 
 
 def _signature_later(stream: Any, size: int) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 from nwb_mtm.errors import RecordingError
 from nwb_mtm.nwb.behavior import by_preference, survey
-from nwb_mtm.nwb.contents import MOST_BEHAVIORS, Contents, gather
+from nwb_mtm.nwb.contents import MOST_BEHAVIORS, Contents
+from nwb_mtm.nwb.gathering import gather
 from nwb_mtm.nwb.opening import damage_said, open_source
 from nwb_mtm.nwb.options import Prefetch, ReadOptions
 from nwb_mtm.nwb.selecting import select

@@ -107,8 +107,9 @@ def is_event(
     known = np.isfinite(times) & ~((times == 0) & (start > NEAR))  # 0 is one spelling of "did not happen"
     if not known.any() or (values.dtype.kind in "iu" and not _named_time(name)):
         return False
-    near = (times >= start - NEAR) & (times <= stop + NEAR)
-    return bool(np.mean(near[known]) >= MOSTLY) and (_named_time(name) or _follows(times[known], start[known]))
+    near = float(np.mean(((times >= start - NEAR) & (times <= stop + NEAR))[known])) >= MOSTLY
+    follows = _follows(times[known], start[known])
+    return (near or follows) if _named_time(name) else (near and follows)
 
 
 def _named_time(name: str) -> bool:
