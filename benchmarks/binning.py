@@ -1,6 +1,6 @@
 """How long binning takes: 800 units with 15.7 million spikes into 600 windows of 100 bins.
 
-    python benchmarks/binning.py
+python benchmarks/binning.py
 """
 
 import time

@@ -43,9 +43,14 @@ def test_a_file_in_the_way_is_said_plainly(tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
     target = tmp_path / "scores.json"
     runs.write_json(target, {"old": 1})
-    with pytest.raises(ZeroDivisionError), runs.replacing(target) as temporary:
-        temporary.write_text("half")
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with runs.replacing(target) as temporary:
+            temporary.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert json.loads(target.read_text()) == {"old": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["scores.json"]
 
