@@ -8,7 +8,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 from nwb_mtm_cli.inspect import command
-from zoo import build
+from zoo import build, mismatches
 
 KEYS = {
     "source", "status", "error", "warnings", "session", "subject", "backend", "time_range",
@@ -98,3 +98,17 @@ def test_inspect_runs_as_a_command(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "ok"
+
+
+def test_a_file_in_an_archive_is_looked_at_piece_by_piece(tmp_path: Path) -> None:
+    from loopback import LoopbackArchive
+
+    from nwb_mtm.inspections import inspect_all
+    from nwb_mtm.sources import SourceOptions
+
+    path, expected = build("map_000363", tmp_path)
+    with LoopbackArchive() as archive:
+        archive.add("000363", "sub-440956/sub-440956_ses-1.nwb", path, subject="440956", session="s1")
+        options = SourceOptions(instance=archive.url, cache_dir=tmp_path / "cache")
+        (found,) = inspect_all(["000363"], options=options)
+    assert mismatches(found.to_json(), expected) == []
