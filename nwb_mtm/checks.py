@@ -45,6 +45,7 @@ def check(scores: Scores, sessions: Mapping[str, Windows], trained: "Trained") -
         _few_windows(sessions),
         _few_spikes(sessions),
         _baseline_wins(scores),
+        _beyond_truth(scores),
     )
 
 
@@ -254,3 +255,17 @@ def _baseline_wins(scores: Scores) -> Check:
                 found.append(f"{key}, {name}: {best} reaches {others[best]:.3f}, the model {own:.3f}")
     fine = "the model is ahead of every baseline" if asked else "no model was scored"
     return _verdict("baseline wins", "warn", found, fine)
+
+
+def _beyond_truth(scores: Scores) -> Check:
+    """A model cannot beat the rates that spikes were drawn from, unless it has seen the spikes."""
+    found, asked = [], False
+    for key, session in scores.sessions.items():
+        for name, activity in session.scores.items():
+            if activity.model is not None and activity.oracle is not None:
+                asked = True
+                own, most = activity.model.scored.bps_pooled, activity.oracle.scored.bps_pooled
+                if own.low > most.high:
+                    found.append(f"{key}, {name}: {own.value:.3f}, but the true rates reach {most.value:.3f}")
+    fine = "nothing is better than the true rates" if asked else "there is no known truth"
+    return _verdict("beyond the truth", "fail", found, fine)

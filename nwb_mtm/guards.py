@@ -133,7 +133,10 @@ def _coincident(found: Coincidences, units: Units) -> list[Pair]:
     many = (found.peak >= LEAST_COINCIDENCES) & (found.peak > EXCESS * expected)
     rows, columns = np.nonzero(np.triu(unlikely & many, 1))
     place = same_place(units)
-    return [_pair(units, a, b, "coincidence", found.peak[a, b] / expected[a, b], place) for a, b in zip(rows, columns)]
+    return [
+        _pair(units, int(a), int(b), "coincidence", float(found.peak[a, b] / expected[a, b]), place)
+        for a, b in zip(rows, columns)
+    ]
 
 
 def _split(
@@ -151,7 +154,7 @@ def _split(
     needed = max(-TRADE_OFF, _critical_correlation(rates, len(units)))
     place = same_place(units)
     rows, columns = np.nonzero(np.triu(place & (related < -needed), 1))
-    return [_pair(units, a, b, "split", related[a, b], place) for a, b in zip(rows, columns)]
+    return [_pair(units, int(a), int(b), "split", float(related[a, b]), place) for a, b in zip(rows, columns)]
 
 
 def _slow_rates(times: ndarray, owner: ndarray, units: int, training: ndarray) -> Float[ndarray, "epoch unit"]:
@@ -178,7 +181,7 @@ def _critical_correlation(rates: ndarray, units: int) -> float:
 def _pair(units: Units, a: int, b: int, reason: str, excess: float, place: Bool[ndarray, "unit unit"]) -> Pair:
     group = units.groups[a] == units.groups[b] != UNKNOWN
     region = units.regions[a] == units.regions[b] != UNKNOWN
-    return Pair(int(a), int(b), reason, float(excess), group, region, bool(place[a, b]))
+    return Pair(a, b, reason, excess, group, region, bool(place[a, b]))
 
 
 def distances(units: Units) -> Float[ndarray, "unit unit"]:
