@@ -1,9 +1,11 @@
 """What files hold, before anything is trained."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from .options import build_sources, source_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,19 +37,8 @@ if TYPE_CHECKING:
     "--trials", metavar="NAME|CONDITION", help="A table of trials, a condition on its columns, or NAME[CONDITION]."
 )
 @click.option("--within", metavar="TABLE[CONDITION]", help="Only time inside these intervals.")
-def command(
-    sources: tuple[str, ...],
-    as_json: bool,
-    deep: bool,
-    units_path: str | None,
-    quality: str,
-    min_rate: float,
-    regions: str | None,
-    regions_from: Path | None,
-    region_level: str,
-    trials: str | None,
-    within: str | None,
-) -> None:
+@source_options
+def command(sources: tuple[str, ...], as_json: bool, deep: bool, **chosen: Any) -> None:
     """Show what files hold, what a model would use, and why anything is left out.
 
     Exit code 1 when any of the sources cannot be read.
@@ -66,18 +57,11 @@ def command(
 
     from .show import console
 
-    options = ReadOptions(
-        units_path=units_path,
-        quality=quality,
-        min_rate=min_rate,
-        regions=tuple(name.strip() for name in regions.split(",")) if regions else (),
-        regions_from=regions_from,
-        region_level=region_level,
-        trials=trials,
-        within=within,
-    )
+    named = (name.strip() for name in (chosen["regions"] or "").split(","))
+    wishes = ("units_path", "quality", "min_rate", "regions_from", "region_level", "trials", "within")
+    options = ReadOptions(**{name: chosen[name] for name in wishes}, regions=tuple(name for name in named if name))
     found = []
-    for inspection in inspect_all(sources, options, deep=deep):
+    for inspection in inspect_all(sources, options, deep=deep, options=build_sources(chosen)):
         found.append(inspection)
         if not as_json:
             show_inspection(console(), inspection)
