@@ -13,7 +13,7 @@ from nwb_mtm.archive.addresses import without_secrets
 from nwb_mtm.archive.assets import Asset
 from nwb_mtm.archive.remote import open_kept, open_remote
 from nwb_mtm.archive.transfer import Patience
-from nwb_mtm.errors import SourceError
+from nwb_mtm.errors import ConfigError, SourceError
 from nwb_mtm.nwb.options import ReadOptions
 from nwb_mtm.nwb.reader import read
 from nwb_mtm.recording import Recording
@@ -96,9 +96,7 @@ def opened(
 ) -> Iterator[tuple[Any, Any]]:
     """What to read, and what counts the bytes; a failure underneath is said instead of what it led to."""
     if asset.zarr:
-        from nwb_mtm.archive.zarrs import open_zarr
-
-        pieces, root = open_zarr(asset, patience)
+        pieces, root = _open_zarr(asset, patience)
         with closing(pieces):
             yield root, pieces
         return
@@ -112,6 +110,15 @@ def opened(
             raise
         if file.bytes and file.etag:
             kept.put_pages(file.pages())
+
+
+def _open_zarr(asset: Asset, patience: Patience | None) -> tuple[Any, Any]:
+    try:
+        from nwb_mtm.archive.zarrs import open_zarr
+    except ImportError as error:
+        text = f"{asset.name} is a Zarr store; reading it needs the extra: pip install 'nwb-mtm[zarr]'."
+        raise ConfigError(text, kind="missing_extra") from error
+    return open_zarr(asset, patience)
 
 
 @contextmanager

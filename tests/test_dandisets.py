@@ -1,5 +1,7 @@
 """From a dandiset's number to recordings, on an archive on this machine: what is moved, kept and said."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -335,3 +337,33 @@ def test_pages_that_do_not_hold_what_is_asked_for_are_not_enough_offline(
     ((_, found),) = read_all(items, options=offline)
     assert isinstance(found, SourceError)
     assert found.kind == "offline"
+
+
+FETCH = """
+import sys
+from pathlib import Path
+from nwb_mtm.sources import SourceOptions, read_all, resolve
+options = SourceOptions(instance=sys.argv[1], cache_dir=Path(sys.argv[2]), jobs=1)
+for item, result in read_all(resolve(["000409"], options), options=options):
+    print(item.name, result, flush=True)
+"""
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_killed_at_any_point_it_goes_on_where_it_was(
+    archive: LoopbackArchive, options: SourceOptions, after: int
+) -> None:
+    running: list[subprocess.Popen[bytes]] = []
+    archive.faults.append(Fault("s3/blobs", 1, skip=after, call=lambda: running[0].kill(), wait=0.2))
+    command = [sys.executable, "-c", FETCH, archive.url, str(options.cache_dir)]
+    running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    assert running[0].wait(60) == -9
+    kept = options.store()
+    assert all(wrong is None for _, wrong in kept.verify())
+    before = {entry.facts["etag"] for entry in kept.ls()}
+    archive.log.clear()
+    items = resolve(["000409"], options)
+    assert len(recordings(items, options)) == 4
+    moved = {exchange.path for exchange in archive.data_log()}
+    assert len(moved) <= 4 - len(before)
+    assert all(wrong is None for _, wrong in options.store().verify())
