@@ -21,7 +21,9 @@ def beside(run: Material) -> str:
     """All that was asked for beside the scores, session by session."""
     shown = []
     for key, session in list(run.scores.sessions.items())[:MOST_SESSIONS]:
-        body = horizons(session) + classes(session) + neighbours(session)
+        pair = [part for part in (horizons(session), neighbours(session)) if part]
+        body = f'<div class="pair">{"".join(f"<div>{part}</div>" for part in pair)}</div>' if pair else ""
+        body += classes(session) + pairs(session)
         if body:
             shown.append((key, body))
     return choices("session", shown) if shown else ""
@@ -65,21 +67,19 @@ def classes(session: SessionScores) -> str:
 
 
 def neighbours(session: SessionScores) -> str:
-    """Score without neighbours, and the pairs of units that share spikes."""
+    """Score when neighbours are hidden too."""
     score = session.scores.get("co-smoothing")
     rows: Sequence[Mapping[str, Any]] = (score.extra.get("distance") or ()) if score else ()
-    body = ""
-    if rows:
-        line = ([number(r.get("radius")) for r in rows], [number(r.get("bps_pooled")) for r in rows])
-        note = "all units within a radius hidden with the target"
-        panel = charts.curves("Without neighbours", note, "bits per spike", "micrometres", {"ridge": line})
-        caption = (
-            "Co-smoothing by ridge regression when neighbours are hidden too. A steep fall at the left says that the "
-            "score was carried by units near by, which may be one neuron cut in two or share each other’s spikes."
-        )
-        body = drawing("neighbours", [panel], caption)
-    body += pairs(session)
-    return f"<h3>Neighbours</h3>{body}" if body else ""
+    if not rows:
+        return ""
+    line = ([number(r.get("radius")) for r in rows], [number(r.get("bps_pooled")) for r in rows])
+    note = "all units within a radius hidden too"
+    panel = charts.curves("Without neighbours", note, "bits per spike", "micrometres", {"ridge": line})
+    caption = (
+        "Co-smoothing by ridge regression when neighbours are hidden with the target. A steep fall at the left says "
+        "that units near by carried the score: they may be one neuron cut in two, or share each other’s spikes."
+    )
+    return "<h3>Neighbours</h3>" + drawing("neighbours", [panel], caption)
 
 
 def pairs(session: SessionScores) -> str:

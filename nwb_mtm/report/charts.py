@@ -108,7 +108,8 @@ def curves(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
 ) -> str:
     """Lines with their names at their right ends."""
-    left, right, top, bottom = LEFT, 246.0, 58.0, 208.0
+    left, top, bottom = LEFT, 58.0, 208.0
+    right = 246.0 if max(map(len, series), default=0) < 14 else 222.0
     xs = [x for line, _ in series.values() for x in line]
     ys = [y for _, line in series.values() for y in line if math.isfinite(y)]
     at_x = Scale(0, max(xs, default=1.0) or 1.0, left, right)
@@ -126,7 +127,7 @@ def curves(
     for (name, kind, end), height in zip(ends, svg.apart([end for _, _, end in ends], 13)):
         parts += [
             svg.line(right + 2, end, right + 9, height, f"lead {kind}"),
-            svg.text(right + 12, height + 4, shorten(name, 14), f"tag {kind}"),
+            svg.text(right + 12, height + 4, shorten(name, 17), f"tag {kind}"),
         ]
     said = "; ".join(f"{name} from {figure(first(v))} to {figure(last(v))}" for name, (_, v) in series.items())
     return svg.panel(bottom + 38, f"{title}, {label}: {said}", parts)

@@ -73,7 +73,11 @@ def checks(run: Material) -> Section:
     if not items:
         return Section("checks", "Checks", "<p>No checks were run.</p>")
     lead = f'<p class="lead">What could make these numbers wrong was looked for: {tally}.</p>'
-    return Section("checks", "Checks", f'{lead}<ul class="checks">{"".join(items)}</ul>')
+    passed = sum(check.status == "pass" for check in found)
+    loud, quiet = "".join(items[: len(items) - passed]), "".join(items[len(items) - passed :])
+    loud = f'<ul class="checks">{loud}</ul>' if loud else ""
+    quiet = f'<ul class="checks quiet">{quiet}</ul>' if quiet else ""
+    return Section("checks", "Checks", lead + loud + quiet)
 
 
 SCORES_CAPTION = (
