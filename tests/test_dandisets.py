@@ -29,6 +29,7 @@ from nwb_mtm.sources import (
     resolve_all,
     spread,
 )
+from nwb_mtm.traffic import estimate
 
 PUBLISHED = "0.240101.0000"
 
@@ -367,3 +368,27 @@ def test_killed_at_any_point_it_goes_on_where_it_was(
     moved = {exchange.path for exchange in archive.data_log()}
     assert len(moved) <= 4 - len(before)
     assert all(wrong is None for _, wrong in options.store().verify())
+
+
+def test_the_estimate_tells_what_will_move_before_it_moves(
+    archive: LoopbackArchive, options: SourceOptions, large: Path
+) -> None:
+    archive.add("000222", "sub-l/sub-l.nwb", large, subject="l")
+    items = resolve(["000222"], options)
+    told = estimate(items, options=options)
+    looked = sum(exchange.sent for exchange in archive.data_log())
+    archive.log.clear()
+    recordings(items, options)
+    moved = sum(exchange.sent for exchange in archive.data_log())
+    assert looked < large.stat().st_size / 4
+    assert moved / 2 <= told.to_move <= 2 * moved
+    assert (told.files, told.cached, told.looked_into) == (1, 0, 1)
+    assert estimate(items, options=options).to_move == 0
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A session with so many spikes that they are worth counting."""
+    trains = [np.random.default_rng(unit).uniform(0, 100, 100_000) for unit in range(10)]
+    recording = Recording.from_arrays(trains, session="1", subject="l", regions=["CA1"] * 10)
+    return recording.to_nwb(tmp_path_factory.mktemp("large") / "l.nwb")

@@ -70,6 +70,17 @@ class RemoteFile(io.RawIOBase):
         self._make_room(len(missing), keep=set(wanted))
         self._fetch_all(split(merge_pages(missing, PAGE, self.size, GAP), LONGEST, PAGE))
 
+    @property
+    def held(self) -> int:
+        """How many bytes are here."""
+        return sum(len(page) for page in self._pages.values())
+
+    def missing(self, extents: Iterable[tuple[int, int]]) -> int:
+        """How many bytes a prefetch of the extents would move."""
+        wanted = pages_of(((start, start + length) for start, length in extents), PAGE, self.size)
+        absent = [number for number in wanted if number not in self._pages]
+        return sum(stop - start for start, stop in merge_pages(absent, PAGE, self.size, GAP))
+
     def pages(self) -> Pages:
         """All that is here, to be used again."""
         return Pages(self.size, self.etag, PAGE, self._pages)
