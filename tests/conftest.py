@@ -23,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["COLUMNS"] = "80"
     os.environ["NO_COLOR"] = "1"
     for name in list(os.environ):
-        if name.startswith(("NWB_MTM_", "DANDI_")):
+        if name.startswith(("NWB_MTM_", "DANDI_")) and name != "NWB_MTM_TEST_DATA":
             del os.environ[name]
 
 

@@ -1,11 +1,11 @@
 """Baselines under the masks that models get."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from poisson import toy
+from real_files import FOLDER
 
 from nwb_mtm import baselines, baselines_linear
 from nwb_mtm.baselines import Evidence
@@ -19,7 +19,7 @@ from nwb_mtm.recording import Recording
 from nwb_mtm.rivals import NAMES, RIVALS, rivals_of
 from nwb_mtm.windows import Windows
 
-STEINMETZ = Path("/work/shared/data/steinmetz2019")
+STEINMETZ = FOLDER / "steinmetz2019"
 
 
 @pytest.fixture(scope="module")
