@@ -120,6 +120,8 @@ class ModelConfig:
     """`default`, or a published member of the family (`nwb-mtm config show --preset NAME`)."""
     latents: int = -1
     """Latents of the linear path; -1 lets the number of units and windows decide, 0 leaves it out."""
+    homes: tuple[str, ...] = ()
+    """Latents that only one region's units load on, as REGION=COUNT; filled in from the sessions."""
     prior: float = 0.01
     """Variance of the normal prior on a unit's weights in the linear path."""
     tokens: Literal["bins", "stitched-bins", "patches"] = "stitched-bins"

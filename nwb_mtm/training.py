@@ -18,7 +18,7 @@ from nwb_mtm.errors import RunError
 from nwb_mtm.losses import poisson_nll
 from nwb_mtm.masks import make_schemes
 from nwb_mtm.model import MtM, build
-from nwb_mtm.model.mtm import sized
+from nwb_mtm.model.sizes import sized
 from nwb_mtm.model.start import start_from
 from nwb_mtm.model.transfer import freeze_trunk, transfer
 from nwb_mtm.model.validating import validation_scores

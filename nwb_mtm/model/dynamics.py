@@ -1,6 +1,7 @@
 """Linear dynamics of a few latents, and their estimate from whatever is seen (a Kalman smoother)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,9 +25,10 @@ class Dynamics(nn.Module):
     and its noise covariance I - A Aᵀ = L⁻¹ L⁻ᵀ is positive definite whatever W is.
     """
 
-    def __init__(self, latents: int, bins: int, slowest: float = 0.99, fastest: float = 0.85) -> None:
+    def __init__(self, groups: Sequence[int], bins: int, slowest: float = 0.99, fastest: float = 0.85) -> None:
         super().__init__()
-        memory = 1 - torch.logspace(math.log10(1 - slowest), math.log10(1 - fastest), latents)
+        latents, ends = sum(groups), (math.log10(1 - slowest), math.log10(1 - fastest))
+        memory = 1 - torch.cat([torch.logspace(*ends, count) for count in groups])
         self.memory = nn.Parameter((memory / (1 - memory**2).sqrt()).log())
         self.coupling = nn.Parameter(torch.zeros(latents, latents))
         self.drive = nn.Parameter(torch.zeros(bins, latents))

@@ -1,5 +1,7 @@
 """The linear path: units' spikes move a few latents, latents move units' log rates."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -14,11 +16,13 @@ class LinearPath(nn.Module):
     """A population seen through linear dynamics: hidden entries are left out of the sums, and nothing else changes."""
 
     rate: Tensor
+    home: Tensor
 
-    def __init__(self, rows: int, latents: int, bins: int) -> None:
+    def __init__(self, home: Bool[Tensor, "row latent"], groups: Sequence[int], bins: int) -> None:
         super().__init__()
-        self.latents = latents
-        self.dynamics = Dynamics(latents, bins)
+        rows, latents = home.shape
+        self.register_buffer("home", home, persistent=False)  # latents that each unit loads on
+        self.dynamics = Dynamics(groups, bins)
         self.decode = UnitTable(rows, latents)
         self.encode = UnitTable(rows, latents)
         self.trust = UnitTable(rows, 1)  # log of how much a unit's spikes tell, against a Poisson unit's
@@ -29,7 +33,7 @@ class LinearPath(nn.Module):
     def forward(self, batch: Batch, mask: Mask) -> tuple[Float[Tensor, "batch bin unit"], Estimate]:
         """The change of every log rate, and the latents behind it."""
         estimate = self.estimate(batch, mask)
-        decode = self.decode(batch.unit)
+        decode = look_up(self.decode.rows * self.home, batch.unit)
         first = _first_rows(estimate.pattern)
         shared = decode[first]
         raised = torch.einsum("ptkl,pnk->ptnl", estimate.covariance, shared)
@@ -42,7 +46,7 @@ class LinearPath(nn.Module):
         pattern = distinct(seen, batch.session)
         first = _first_rows(pattern)
         rate = look_up(self.rate, batch.unit)[..., 0]
-        encode = self.encode(batch.unit)
+        encode = look_up(self.encode.rows * self.home, batch.unit)
         weight = rate * self.trust(batch.unit)[..., 0].exp()
         precision = _precision(seen[first], encode[first], weight[first])
         evidence = torch.where(seen, batch.counts - rate[:, None], 0.0) @ encode

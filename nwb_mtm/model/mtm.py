@@ -1,7 +1,5 @@
 """MtM: a linear path, a transformer, or both; log expected counts for every unit and bin."""
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,10 +8,10 @@ from nwb_mtm.batch import Batch
 from nwb_mtm.config import Config
 from nwb_mtm.masks import Mask
 from nwb_mtm.model.linear import LinearPath
+from nwb_mtm.model.sizes import group_sizes, unit_homes
 from nwb_mtm.model.tables import look_up
 from nwb_mtm.model.transformer import Transformer, make_tokenizer
 from nwb_mtm.vocabulary import Vocabulary
-from nwb_mtm.windows import Windows
 
 LEAST, MOST = -12.0, 3.0  # log expected counts stay between a spike in an hour and twenty in a bin
 
@@ -59,19 +57,11 @@ def build(config: Config, vocabulary: Vocabulary, bins: int) -> MtM:
     """The model that the settings describe, with a row for every unit of the vocabulary."""
     rows = len(vocabulary)
     model = config.model
-    linear = LinearPath(rows, model.latents, bins) if model.latents else None
+    home, groups = unit_homes(model.homes, model.latents, vocabulary), group_sizes(model.homes, model.latents)
+    linear = LinearPath(home, groups, bins) if model.latents else None
     if not model.layers:
         return MtM(rows, linear, None)
     most = max((len(keys) for keys in vocabulary.units.values()), default=1)
     tokenizer = make_tokenizer(model, rows, most)
     transformer = Transformer(model, tokenizer, len(vocabulary.sessions), prompt=config.schemes.prompt)
     return MtM(rows, linear, transformer)
-
-
-def sized(config: Config, windows: Sequence[Windows]) -> Config:
-    """Settings whose size follows from units, spikes and windows."""
-    if config.model.latents >= 0:
-        return config
-    units = max(len(one.units) for one in windows)
-    count = min(48, max(4, round(1.7 * units**0.5)))
-    return config.changed({"model.latents": count})

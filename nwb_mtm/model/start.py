@@ -28,7 +28,8 @@ def start_from(
     if model.linear is None:
         return
     model.linear.rate[where] = torch.tensor(mean, dtype=torch.float32)[:, None]
-    weights = torch.tensor(loadings(counts, valid, mean, spikes, model.linear.latents), dtype=torch.float32)
+    home = model.linear.home[where].numpy()
+    weights = torch.tensor(loadings(counts, valid, mean, spikes, home), dtype=torch.float32)
     model.linear.decode.rows[where] = weights
     model.linear.encode.rows[where] = weights
 
@@ -38,21 +39,31 @@ def loadings(
     valid: Bool[ndarray, "window bin unit"],
     mean: Float[ndarray, " unit"],
     spikes: Float[ndarray, " unit"],
-    latents: int,
+    home: Bool[ndarray, "unit latent"],
 ) -> Float[ndarray, "unit latent"]:
-    """Leading directions of the log rates' covariance, each unit weighted by its mean count.
+    """Leading directions of the log rates' covariance, for each group of units that share latents.
 
     For small changes of rate, the covariance of counts at a lag is mean x mean x that of the log rates.
     """
-    change = np.where(valid, counts - mean.astype(np.float32), np.float32(0))
-    total = np.zeros((len(mean), len(mean)), np.float32)
-    for lag in LAGS[: max(1, counts.shape[1] - 1)]:
-        early, late = change[:, :-lag].reshape(-1, len(mean)), change[:, lag:].reshape(-1, len(mean))
-        total += early.T @ late / max(1, len(early)) / len(LAGS)
     scale = mean**-0.5
-    values, vectors = np.linalg.eigh((total + total.T) / 2 * scale[:, None] * scale)
-    leading = np.sqrt(np.maximum(values[::-1][:latents], 1e-4)) * vectors[:, ::-1][:, :latents]
-    shrunk = START * leading * scale[:, None] * (spikes / (spikes + FEW_SPIKES))[:, None]
-    padded = np.zeros((len(mean), latents))
-    padded[:, : shrunk.shape[1]] = np.clip(shrunk, -LARGEST_WEIGHT, LARGEST_WEIGHT)
-    return padded
+    weighted = lagged_covariance(np.where(valid, counts - mean.astype(np.float32), np.float32(0)))
+    weighted = weighted * scale[:, None] * scale
+    out = np.zeros(home.shape)
+    for members in np.unique(home.T, axis=0):
+        latents, rows = np.flatnonzero((members == home.T).all(1)), np.flatnonzero(members)
+        if len(rows):
+            values, vectors = np.linalg.eigh(weighted[np.ix_(rows, rows)])
+            leading = (np.sqrt(np.maximum(values, 1e-4)) * vectors)[:, ::-1][:, : len(latents)]
+            out[np.ix_(rows, latents[: leading.shape[1]])] = leading
+    shrunk = START * out * scale[:, None] * (spikes / (spikes + FEW_SPIKES))[:, None]
+    return np.clip(shrunk, -LARGEST_WEIGHT, LARGEST_WEIGHT)
+
+
+def lagged_covariance(change: Float[ndarray, "window bin unit"]) -> Float[ndarray, "unit unit"]:
+    """Covariance between units over a few lags, without lag 0."""
+    units = change.shape[2]
+    total = np.zeros((units, units))
+    for lag in LAGS:
+        early, late = change[:, :-lag].reshape(-1, units), change[:, lag:].reshape(-1, units)
+        total += early.T @ late / max(1, len(early)) / len(LAGS)
+    return (total + total.T) / 2

@@ -23,7 +23,7 @@ def joint_covariance(dynamics: Dynamics, bins: int) -> Tensor:
 def made(latents: int = 3, bins: int = 6) -> tuple[Dynamics, Tensor, Tensor]:
     """Coupled dynamics, evidence and precision for two patterns of two windows."""
     torch.manual_seed(0)
-    dynamics = Dynamics(latents, bins).double()
+    dynamics = Dynamics((latents,), bins).double()
     with torch.no_grad():
         dynamics.coupling.add_(torch.randn(latents, latents, dtype=torch.double) * 0.5)
     root = torch.randn(2, bins, latents, latents, dtype=torch.double)
@@ -57,7 +57,7 @@ def test_estimates_are_the_conditional_mean_and_covariance(causal: bool) -> None
 
 
 def test_latents_have_unit_covariance_at_rest() -> None:
-    dynamics = Dynamics(4, 5)
+    dynamics = Dynamics((4,), 5)
     with torch.no_grad():
         dynamics.coupling.add_(torch.randn(4, 4, generator=torch.Generator().manual_seed(0)))
         transition, noise = dynamics.matrices()
@@ -65,7 +65,7 @@ def test_latents_have_unit_covariance_at_rest() -> None:
 
 
 def test_an_empty_window_follows_the_drive_alone() -> None:
-    dynamics = Dynamics(2, 4)
+    dynamics = Dynamics((2,), 4)
     with torch.no_grad():
         dynamics.drive.add_(torch.randn(4, 2, generator=torch.Generator().manual_seed(0)))
         mean, _ = dynamics.estimate(torch.zeros(1, 1, 4, 2), torch.zeros(1, 4, 2, 2), causal=False)

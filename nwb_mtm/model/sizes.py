@@ -1,0 +1,78 @@
+"""How large the linear path is, and which latents belong to which region."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from nwb_mtm.config import Config
+from nwb_mtm.passes import mask_regions
+from nwb_mtm.vocabulary import Vocabulary
+from nwb_mtm.windows import Windows
+
+MOST_LATENTS = 48
+LEAST_PER_REGION = 2
+
+
+def sized(config: Config, windows: Sequence[Windows]) -> Config:
+    """Settings whose size follows from the sessions: a few latents for every region, and some that all share."""
+    if config.model.latents >= 0:
+        return config
+    sizes = region_sizes(windows)
+    own = {name: max(LEAST_PER_REGION, round(0.3 * size**0.7)) for name, size in sizes.items()}
+    shared = 2 + round(0.1 * sum(own.values()))
+    units = max(len(one.units) for one in windows)
+    if len(own) < 2 or sum(own.values()) + shared > MOST_LATENTS:
+        count = min(MOST_LATENTS, max(4, round(1.7 * units**0.5)))
+        return config.changed({"model.latents": count})
+    homes = tuple(f"{name}={count}" for name, count in own.items())
+    return config.changed({"model.latents": sum(own.values()) + shared, "model.homes": homes})
+
+
+def region_sizes(windows: Sequence[Windows]) -> Mapping[str, int]:
+    """Units in every region that counts, in the session that has most of them."""
+    sizes: dict[str, int] = {}
+    for one in windows:
+        for name in mask_regions(one.units):
+            sizes[name] = max(sizes.get(name, 0), one.units.regions.count(name))
+    return dict(sorted(sizes.items()))
+
+
+def unit_homes(homes: Sequence[str], latents: int, vocabulary: Vocabulary) -> Bool[Tensor, "row latent"]:
+    """Which latents every unit loads on: its region's and the shared ones; all, where its region has none.
+
+    >>> vocabulary = Vocabulary({"a": ("0", "1", "2")}, {"a": ("CA1", "DG", "CA3")})
+    >>> unit_homes(("CA1=1", "DG=2"), 4, vocabulary).int().tolist()
+    [[1, 0, 0, 1], [0, 1, 1, 1], [1, 1, 1, 1]]
+    """
+    labels = [region for regions in vocabulary.regions.values() for region in regions]
+    owned = home_slices(homes)
+    home = torch.ones(len(labels), latents, dtype=torch.bool)
+    taken = max((part.stop for part in owned.values()), default=0)
+    for row, label in enumerate(labels):
+        if label in owned:
+            home[row, :taken] = False
+            home[row, owned[label]] = True
+    return home
+
+
+def home_slices(homes: Sequence[str]) -> dict[str, slice]:
+    """Each region's latents."""
+    found: dict[str, slice] = {}
+    start = 0
+    for entry in homes:
+        name, _, count = entry.rpartition("=")
+        found[name] = slice(start, start + int(count))
+        start += int(count)
+    return found
+
+
+def group_sizes(homes: Sequence[str], latents: int) -> tuple[int, ...]:
+    """Latents of every region that has its own, and at the end those that all share.
+
+    >>> group_sizes(("CA1=1", "DG=2"), 4)
+    (1, 2, 1)
+    """
+    own = tuple(int(entry.rpartition("=")[2]) for entry in homes)
+    return (*own, latents - sum(own)) if latents > sum(own) else own
