@@ -65,7 +65,8 @@ def scored(made: Annotation, recording: Recording) -> Annotation:
     place = {int(row): i for i, row in enumerate(recording.units.rows)}
     spikes = recording.spikes.take(np.array([place[int(row)] for row in made.units.rows], np.int64))
     grid = Grid(made.t0, made.bin_size, len(made.kind))
-    columns = score_rates(spikes, grid, lambda a, b: unseen_rates(made, a, b), made.windows)
+    found = score_rates(spikes, grid, lambda a, b: unseen_rates(made, a, b), made.windows)
+    columns = {name: values for name, values in found.items() if not np.isnan(values.astype(np.float64)).all()}
     return replace(made, unit_columns={**made.unit_columns, **columns}, facts={**made.facts, **summary(columns)})
 
 
@@ -77,7 +78,7 @@ def unseen_rates(made: Annotation, first: int, stop: int) -> ndarray:
 
 def summary(columns: Mapping[str, ndarray]) -> dict[str, str]:
     """Means over units, for a reader who looks no further."""
-    if not columns:
+    if "bps" not in columns:
         return {"score.units": "0"}
     bps = columns["bps"]
     known = np.isfinite(bps)

@@ -1,6 +1,7 @@
 """Annotations into NWB files: core types only, built by pynwb, large arrays filled in afterwards in chunks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hdmf.common import DynamicTable, DynamicTableRegion, ElementIdentifiers, Ve
 from jaxtyping import Bool
 from numpy import ndarray
 from pynwb import NWBHDF5IO, NWBFile, ProcessingModule, TimeSeries
-from pynwb.behavior import BehavioralTimeSeries, CompassDirection, Position, SpatialSeries
+from pynwb.behavior import BehavioralTimeSeries, SpatialSeries
 from pynwb.epoch import TimeIntervals
 
 from nwb_mtm.nwb import annotations as names
@@ -74,21 +75,29 @@ def masked(rates: ndarray, chosen: Bool[ndarray, " bin"]) -> ndarray:
     return np.where(chosen[:, None], rates, np.float32(np.nan))
 
 
-def add(file: NWBFile, annotation: Annotation, *, table: Any = None, wrap: Any = None) -> None:
-    """Add all objects; `table` is the units table that rows refer to, `wrap` makes a large dataset."""
+@dataclass(frozen=True)
+class Form:
+    """How a backend wants large arrays: the rates of one kind of sample, and anything else."""
+
+    rates: Callable[[Annotation, int], Any]
+    pack: Callable[[ndarray], Any]
+
+
+def add(file: NWBFile, annotation: Annotation, *, table: Any = None, form: Form | None = None) -> None:
+    """Add all objects; `table` is the units table that rows refer to."""
     module = _module(file, "ecephys")
-    make = wrap or _empty
+    form = form or Form(_empty, packed)
     for name, bit, about in annotation.series():
-        rates = make(annotation, bit)
+        rates = form.rates(annotation, bit)
         module.add(TimeSeries(name=name, data=rates, unit="Hz", description=about, **annotation.clock))
-    module.add(_samples(annotation))
+    module.add(_samples(annotation, form))
     module.add(_unit_table(annotation, table))
     module.add(_window_table(annotation))
     module.add(_fact_table(annotation))
     if annotation.latents is not None:
-        module.add(_latents(annotation))
+        module.add(_latents(annotation, form))
     if annotation.behaviors:
-        _add_behaviors(_module(file, "behavior"), annotation)
+        _add_behaviors(_module(file, "behavior"), annotation, form)
     if annotation.trials is not None and len(annotation.trials["start_time"]):
         _module(file, "behavior").add(_trial_table(annotation))
 
@@ -121,12 +130,12 @@ def packed(values: ndarray) -> Any:
     return H5DataIO(values, compression="gzip", compression_opts=LEVEL, shuffle=True)
 
 
-def _samples(annotation: Annotation) -> TimeSeries:
+def _samples(annotation: Annotation, form: Form) -> TimeSeries:
     about = (
         f"For every sample of {names.RATES}: 0 nothing was predicted, 1 not trained on, 2 trained on or selected by; "
         "4 is added where the model was asked about time of another kind than it was trained on (extrapolated)."
     )
-    data = packed(annotation.kind)
+    data = form.pack(annotation.kind)
     return TimeSeries(name=names.SAMPLES, data=data, unit="n/a", description=about, **annotation.clock)
 
 
@@ -186,29 +195,29 @@ def _fact_table(annotation: Annotation) -> DynamicTable:
     return DynamicTable(name=names.FACTS, description=about, columns=columns)
 
 
-def _latents(annotation: Annotation) -> TimeSeries:
+def _latents(annotation: Annotation, form: Form) -> TimeSeries:
     assert annotation.latents is not None
     about = (
         f"{annotation.warning()} Internal state of the model, {annotation.latents.shape[1]} numbers for every bin, "
         "no unit hidden; the axes have no order and no meaning of their own."
     )
-    data = packed(annotation.latents)
+    data = form.pack(annotation.latents)
     return TimeSeries(name=names.LATENTS, data=data, unit="a.u.", description=about, **annotation.clock)
 
 
-def _add_behaviors(module: ProcessingModule, annotation: Annotation) -> None:
+def _add_behaviors(module: ProcessingModule, annotation: Annotation, form: Form) -> None:
     container = BehavioralTimeSeries(name=names.BEHAVIOR)
     module.add(container)
     for decoded in annotation.behaviors:
-        container.add_timeseries(_decoded(decoded, annotation))
+        container.add_timeseries(_decoded(decoded, annotation, form))
 
 
-def _decoded(decoded: DecodedSeries, annotation: Annotation) -> TimeSeries:
+def _decoded(decoded: DecodedSeries, annotation: Annotation, form: Form) -> TimeSeries:
     name = decoded.like.name.rsplit("/", 1)[-1]
     values = decoded.values[:, 0] if decoded.values.shape[1] == 1 else decoded.values
     columns = decoded.like.columns
     comments = f"columns=[{','.join(columns)}]" if columns else "no comments"
-    shared = {"name": name, "data": packed(values), "description": decoded.about, "comments": comments}
+    shared = {"name": name, "data": form.pack(values), "description": decoded.about, "comments": comments}
     if decoded.like.kind == "SpatialSeries":
         unit = SPELLED.get(decoded.like.unit, decoded.like.unit or "unknown")
         return SpatialSeries(unit=unit, reference_frame="as in the source series", **shared, **annotation.clock)
@@ -216,7 +225,6 @@ def _decoded(decoded: DecodedSeries, annotation: Annotation) -> TimeSeries:
 
 
 SPELLED = {"m": "meters", "cm": "centimeters", "mm": "millimeters", "px": "pixels"}
-CONTAINERS = (Position, CompassDirection)
 
 
 def _trial_table(annotation: Annotation) -> TimeIntervals:

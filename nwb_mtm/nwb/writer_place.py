@@ -29,18 +29,14 @@ def placing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(
-            f"Cannot make the folder for {path.name}: {error.strerror}.", kind="cannot_write"
-        ) from error
+        raise RunError(f"Cannot make the folder for {path.name}: {error.strerror}.", kind="cannot_write") from error
     temporary = path.with_name(f".part-{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary
         _flush(temporary)
-        os.replace(temporary, path)
+        _move(temporary, path)
     except OSError as error:
-        raise RunError(
-            f"Cannot write {path.name}: {error.strerror or error}.", kind="cannot_write"
-        ) from error
+        raise RunError(f"Cannot write {path.name}: {error.strerror or error}.", kind="cannot_write") from error
     finally:
         discard(temporary)
 
@@ -58,6 +54,17 @@ def discard(path: Path) -> None:
         return
     with suppress(FileNotFoundError):
         path.unlink()
+
+
+def _move(temporary: Path, path: Path) -> None:
+    """A folder cannot be moved onto another one: the old one steps aside for the moment."""
+    if not (temporary.is_dir() and path.is_dir()):
+        os.replace(temporary, path)
+        return
+    aside = temporary.with_name(f"{temporary.name}.old")
+    os.replace(path, aside)
+    os.replace(temporary, path)
+    discard(aside)
 
 
 def _flush(path: Path) -> None:

@@ -1,6 +1,7 @@
 """A copy of the source, a sidecar, or the source itself: changed under a temporary name, moved when valid."""
 
 import hashlib
+import json
 import os
 import shutil
 import stat
@@ -27,7 +28,7 @@ from nwb_mtm.recording import Recording, Spikes
 
 LARGEST_COPY = 2 << 30
 UNREADABLE = (
-    KeyError, TypeError, ValueError, RuntimeError, OSError, AttributeError, BuildError, ConstructError,
+    LookupError, TypeError, ValueError, RuntimeError, OSError, AttributeError, BuildError, ConstructError,
     UnsupportedOperation,
 )  # fmt: skip
 OWN = frozenset(name for group in names.NAMES.values() for name in group)
@@ -36,7 +37,7 @@ OWN = frozenset(name for group in names.NAMES.values() for name in group)
 def sidecar_reason(source: Path) -> str:
     """Why a source is not to be copied; empty when a copy is fine."""
     if source.is_dir():
-        return "it is a Zarr store" if _zarr_references(source) else ""
+        return "it is a Zarr store with references" if _zarr_references(source) else ""
     if source.stat().st_size > LARGEST_COPY:
         return f"it has {source.stat().st_size / 1e9:.1f} GB"
     return "" if readable(source) else "pynwb cannot read it"
@@ -150,8 +151,9 @@ def _quiet() -> Iterator[None]:
 
 def _zarr_references(store: Path) -> bool:
     """Whether a Zarr store holds columns of object references, which today's readers refuse to unpickle."""
-    return any(_holds_references(file.read_text()) for file in store.rglob(".zattrs"))
+    return any(_is_reference(file) for file in store.rglob(".zarray"))
 
 
-def _holds_references(attributes: str) -> bool:
-    return '"zarr_dtype": "object"' in attributes or '"zarr_dtype":"object"' in attributes
+def _is_reference(array: Path) -> bool:
+    filters = json.loads(array.read_text()).get("filters") or ()
+    return any(one.get("id") == "pickle" for one in filters)
