@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from nwb_mtm.report import charts, maps
-from nwb_mtm.report.charts import Row
 from nwb_mtm.report.figures import Figures
-from nwb_mtm.report.html import choices, drawing, lines
-from nwb_mtm.report.material import Material, mapping, number, numbers, value
+from nwb_mtm.report.html import choices, drawing
+from nwb_mtm.report.material import Material, mapping, number, numbers
 from nwb_mtm.report.sections import Section
-from nwb_mtm.report.words import FEATURES, METRICS, baseline_label, ordered
+from nwb_mtm.report.words import baseline_label, ordered
 
 MOST_DRAWN = 12  # sessions with pictures of activity
 MOST_EXAMPLES = 4
@@ -87,78 +86,6 @@ def psths(run: Material) -> Section:
         if panels:
             parts.append((one.session, drawing("psth", panels, caption, kind="thirds")))
     return Section("psths", "Three units", choices("session", parts) if parts else "")
-
-
-def decoding(run: Material) -> Section:
-    """What can be decoded from the predictions, beside the clock and raw counts."""
-    parts = []
-    for key, session in run.scores.sessions.items():
-        targets = dict(decoded_targets(session.decoding))
-        tested = {name: found for name, found in targets.items() if mapping(found, "features")}
-        panels = [_decoded(name, found) for name, found in tested.items()]
-        panels += [p for name, found in tested.items() if (p := _confusion(name, found))]
-        panels += [charts.trace_panel(trace) for trace in run.figures[key].traces] if key in run.figures else []
-        left = [f"{_short(str(name))}: {why}" for name, why in session.decoding.get("not_decoded") or ()]
-        body = drawing("decoding", panels, DECODING) + _remarks(targets, left)
-        if body:
-            parts.append((key, body))
-    return Section("decoding", "Decoding", choices("session", parts[:MOST_DRAWN]) if parts else "")
-
-
-DECODING = (
-    "How well behaviour can be read from activity, with 95 % intervals. “The clock” knows only the time in the "
-    "session and in the trial, and the labels before: what it reaches is no achievement of the activity. “Counts” "
-    "are the recorded spikes themselves, without a model. In a confusion table, rows are what happened, columns "
-    "what was decoded."
-)
-
-
-def decoded_targets(found: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """Every decoded target, whether they are listed flat or by kind."""
-    targets: list[tuple[str, Mapping[str, Any]]] = []
-    for name, one in found.items():
-        if not isinstance(one, Mapping):
-            continue
-        if "features" in one or "status" in one:
-            targets.append((name, one))
-        else:
-            targets += decoded_targets(one)
-    return targets
-
-
-def _decoded(name: str, found: Mapping[str, Any]) -> str:
-    metric = "balanced_accuracy" if "classes" in found else "r2"
-    features = mapping(found, "features")
-    order = sorted(features, key=lambda f: (f in ("counts", "clock"), f == "clock", f))
-    kinds = {f: "blind" if f == "clock" else "seeing" if f == "counts" else "model" for f in order}
-    rows = [Row(FEATURES.get(f, f), value(mapping(features[f], metric)), kinds[f]) for f in order]
-    classes = found.get("classes") or ()
-    note = f"{len(classes)} classes; the line is at chance, {1 / len(classes):.2f}" if classes else ""
-    return charts.dot_rows(rows, _short(name), note, METRICS[metric], origin=1 / len(classes) if classes else 0.0)
-
-
-def _confusion(name: str, found: Mapping[str, Any]) -> str:
-    classes = [str(c) for c in found.get("classes") or ()]
-    features = mapping(found, "features")
-    best = next((f for f in ("rates", "latents", "counts") if f in features), None)
-    matrix = features[best].get("confusion") if best else None
-    if not classes or not matrix or len(matrix) != len(classes):
-        return ""
-    rows = [numbers(row) for row in matrix]
-    note = f"from {FEATURES.get(best, best)}; rows happened, columns decoded" if best else ""
-    return maps.square(f"{_short(name)}: confusion", note, (classes, classes), rows, digits=0)
-
-
-def _remarks(targets: Mapping[str, Mapping[str, Any]], left: list[str]) -> str:
-    said = left + [
-        f"{_short(n)}: {f['status']}." for n, f in targets.items() if f.get("status") not in (None, "tested")
-    ]
-    said += [f"{_short(n)}: {w}" for n, f in targets.items() for w in f.get("warnings") or ()]
-    return f"<h3>Remarks</h3>{lines(said[:20])}" if said else ""
-
-
-def _short(name: str) -> str:
-    return name.rsplit("/", 1)[-1].replace("_", " ")
 
 
 MEASURES = {

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -106,19 +107,25 @@ def curves(
     label: str,
     across: str,
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    events: Mapping[str, float] = MappingProxyType({}),
+    level: float | None = None,
 ) -> str:
-    """Lines with their names at their right ends."""
+    """Lines with their names at their right ends; moments as dashed lines, and a level where nothing is found."""
     left, top, bottom = LEFT, 58.0, 208.0
     right = 246.0 if max(map(len, series), default=0) < 14 else 222.0
     xs = [x for line, _ in series.values() for x in line]
     ys = [y for _, line in series.values() for y in line if math.isfinite(y)]
-    at_x = Scale(0, max(xs, default=1.0) or 1.0, left, right)
-    at_y = svg.spanning(ys, bottom, top)
+    at_x = Scale(min([0.0, *xs]), max(xs, default=1.0) or 1.0, left, right)
+    at_y = svg.spanning(ys if level is None else [*ys, level], bottom, top)
     parts = [
         *heading(title, note),
         svg.axis_y(at_y, left, label, right=right),
         svg.axis_x(at_x, bottom, across),
     ]
+    parts += _moments(events, at_x, (top, bottom))
+    if level is not None:
+        parts.append(svg.line(left, at_y(level), right, at_y(level), "zero"))
     ends = [(name, kind, at_y(last(heights))) for (name, (_, heights)), kind in zip(series.items(), SERIES)]
     for (x, y), kind in zip(series.values(), SERIES):
         parts.append(
@@ -131,6 +138,15 @@ def curves(
         ]
     said = "; ".join(f"{name} from {figure(first(v))} to {figure(last(v))}" for name, (_, v) in series.items())
     return svg.panel(bottom + 38, f"{title}, {label}: {said}", parts)
+
+
+def _moments(events: Mapping[str, float], at: Scale, span: tuple[float, float]) -> list[str]:
+    """A dashed line for every moment inside the axis, named at its top."""
+    inside = [(name, time) for name, time in events.items() if at.low <= time <= at.high]
+    parts = [svg.line(at(time), span[0], at(time), span[1], "event") for _, time in inside]
+    heights = [span[0] + 9 + 11 * row for row in range(len(inside))]
+    names = [svg.text(at(t) + 4, y, shorten(n, 16), "moment") for (n, t), y in zip(inside, heights)]
+    return parts + names
 
 
 def first(values: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from nwb_mtm import runs
 from nwb_mtm.errors import RunError
-from nwb_mtm.report import activity, making, sections
+from nwb_mtm.report import activity, decoded, making, sections
 from nwb_mtm.report.html import section
 from nwb_mtm.report.material import Material, read
 from nwb_mtm.report.sections import Section
@@ -23,7 +23,7 @@ PARTS = (
     sections.units,
     sections.regions,
     activity.psths,
-    activity.decoding,
+    decoded.decoding,
     activity.region_map,
     making.training,
     making.reading,

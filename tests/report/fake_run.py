@@ -148,10 +148,25 @@ def decoding() -> dict[str, object]:
     labels = {"rates": label(0.82), "latents": label(0.84), "counts": label(0.78), "clock": label(0.55)}
     series = {name: {"r2": plain(value(v, 0.05))} for name, v in {"rates": 0.46, "counts": 0.41, "clock": 0.22}.items()}
     return {
-        "choice": {"classes": ["left", "right"], "status": "tested", "features": labels, "warnings": []},
+        "choice": {
+            "classes": ["left", "right"],
+            "status": "tested",
+            "features": labels,
+            "warnings": [],
+            "events": {"go_time": {"share": 1.0, "time": 0.0}, "response_time": {"share": 1.0, "time": 0.6}},
+            "sliding": {name: sliding(top) for name, top in (("latents", 0.9), ("counts", 0.85))},
+            "regions": {region: {"rates": label(0.6 + 0.05 * i)} for i, region in enumerate(REGIONS[:4])},
+        },
         "/processing/behavior/wheel_velocity": {"status": "tested", "features": series, "warnings": []},
         "block": {"classes": ["A", "B"], "status": "not tested: 3 runs of one label, 8 are needed", "features": {}},
     }
+
+
+def sliding(top: float) -> dict[str, object]:
+    """Decoding that rises after the event."""
+    time = [round(-0.3 + 0.1 * i, 2) for i in range(19)]
+    auc = [plain(value(0.5 + (top - 0.5) * float(np.clip((t - 0.1) / 0.5, 0, 1)), 0.05)) for t in time]
+    return {"width": 0.2, "time": time, "auc": auc, "balanced_accuracy": auc, "p": 0.01, "first": 0.2}
 
 
 def region_map(labels: Sequence[str]) -> dict[str, object]:
