@@ -30,7 +30,7 @@ def glm(design: Design, score: Score, plan: Sequence[Pass]) -> Float[ndarray, "w
 
 def _exponential(activation: ndarray, mean: Float[ndarray, " unit"]) -> ndarray:
     log_mean = np.log(np.maximum(mean, 1e-6)).astype(np.float32)
-    return np.maximum(np.exp(np.clip(activation + log_mean, -20.0, LARGEST)), LEAST_EXPECTED)
+    return np.asarray(np.maximum(np.exp(np.clip(activation + log_mean, -20.0, LARGEST)), LEAST_EXPECTED))
 
 
 def _options(design: Design, plan: Sequence[Pass]) -> Iterator[Weights]:
@@ -109,7 +109,7 @@ def forward(evidence: Evidence, score: Score, plan: Sequence[Pass]) -> Float[nda
 
 def _scales(evidence: Evidence) -> Float[ndarray, " unit"]:
     """A unit's spread of counts in a bin, if it were Poisson."""
-    return np.sqrt(np.maximum(evidence.mean, 1e-6))
+    return np.asarray(np.sqrt(np.maximum(evidence.mean, 1e-6)))
 
 
 def _own_and_all(windows: Windows, psth: ndarray, origin: int, scale: ndarray) -> Float[ndarray, "sample unit trace"]:
@@ -126,7 +126,7 @@ def _ahead(counts: ndarray, origin: int, hidden: int) -> Float[ndarray, "sample 
 
 
 def _ratio(past: Float[ndarray, "sample unit trace"], weights: Float[ndarray, "unit trace"]) -> ndarray:
-    return np.clip(np.einsum("snk,nk->sn", past, weights), -4.0, 3.0)
+    return np.asarray(np.clip(np.einsum("snk,nk->sn", past, weights), -4.0, 3.0))
 
 
 def _newton(past: ndarray, spikes: ndarray, offset: ndarray, penalty: float) -> Float[ndarray, "unit trace"]:

@@ -47,12 +47,12 @@ class Design:
     @cached_property
     def mean(self) -> Float[ndarray, " unit"]:
         """Mean count of every unit in training windows, silent or not."""
-        return filled(self.evidence.train, self.evidence.mean).mean(axis=(0, 1), dtype=np.float64)
+        return np.asarray(filled(self.evidence.train, self.evidence.mean).mean(axis=(0, 1), dtype=np.float64))
 
     @cached_property
     def center(self) -> Float[ndarray, " unit"]:
         """Mean of the smoothed counts in training windows."""
-        return smoothed(filled(self.evidence.train, self.mean)).mean(axis=(0, 1), dtype=np.float64)
+        return np.asarray(smoothed(filled(self.evidence.train, self.mean)).mean(axis=(0, 1), dtype=np.float64))
 
     def features(self, windows: Windows) -> Float[ndarray, "sample unit"]:
         """Smoothed counts less their training means."""
@@ -116,7 +116,7 @@ Link = Callable[[ndarray, Float[ndarray, " unit"]], ndarray]
 
 
 def _linear(activation: ndarray, mean: Float[ndarray, " unit"]) -> ndarray:
-    return np.maximum(activation + mean.astype(np.float32), LEAST_EXPECTED)
+    return np.asarray(np.maximum(activation + mean.astype(np.float32), LEAST_EXPECTED))
 
 
 def expect(features: ndarray, weights: Weights, mean: ndarray, windows: Windows, link: Link) -> ndarray:

@@ -110,14 +110,14 @@ def _score(bench: Bench, score: Score, guarding: Guarding | None) -> Scored:
 
 def evidence_of(windows: Windows, conditions: Sequence[str] = ()) -> Evidence:
     """Windows laid out by part; a session without test windows is an error."""
-    parts = [windows.only(part) for part in ("train", "valid", "test")]
-    if not len(parts[2]):
+    test = windows.only("test")
+    if not len(test):
         raise RunError(
             f"{windows.session} has no test window among its {len(windows)}: all touch training time, or lie between "
             "the parts of the split.",
             kind="nothing_to_do",
         )
-    return Evidence(*parts, conditions=tuple(conditions))
+    return Evidence(windows.only("train"), windows.only("valid"), test, tuple(conditions))
 
 
 def join_parts(windows: Iterable[Windows]) -> dict[str, Windows]:

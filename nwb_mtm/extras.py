@@ -12,10 +12,9 @@ from nwb_mtm.activity import Bench, LooksAhead, Scored
 from nwb_mtm.baselines import Evidence, condition_numbers, drift_expectation
 from nwb_mtm.baselines_linear import Design
 from nwb_mtm.guarded import by_distance
-from nwb_mtm.intervals import Value, interval
+from nwb_mtm.intervals import Value, interval, value_json
 from nwb_mtm.metrics import Sums, choose_units, pooled, sums
 from nwb_mtm.rivals import RIVALS
-from nwb_mtm.scores import value_json
 from nwb_mtm.tallies import Tally, gain, gain_draws, verdict
 from nwb_mtm.windows import Windows
 
@@ -120,8 +119,8 @@ def crop(windows: Windows, first: int, last: int) -> Windows:
 
 def cropped(evidence: Evidence, first: int, last: int, hidden: int = 0) -> Evidence:
     """Evidence with some bins only; `hidden` bins at its end are forward's."""
-    parts = (crop(one, first, last) for one in (evidence.train, evidence.valid, evidence.test))
-    return Evidence(*parts, conditions=evidence.conditions, bin_of_forward=hidden)
+    train, valid, test = (crop(one, first, last) for one in (evidence.train, evidence.valid, evidence.test))
+    return Evidence(train, valid, test, evidence.conditions, hidden)
 
 
 def forward_curve(bench: Bench, scored: Scored) -> list[dict[str, Any]]:

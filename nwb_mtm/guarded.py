@@ -8,11 +8,11 @@ import numpy as np
 
 from nwb_mtm.activity import Bench, Scored
 from nwb_mtm.guards import Flagged, Guard, distances, flag_pairs, guard, other_groups, regions_across_groups
+from nwb_mtm.intervals import value_json
 from nwb_mtm.metrics import choose_units, pooled
 from nwb_mtm.passes import Score, mask_regions
 from nwb_mtm.recording import Recording
 from nwb_mtm.rivals import RIVALS
-from nwb_mtm.scores import value_json
 from nwb_mtm.tallies import Tally, gain, score_set
 from nwb_mtm.windows import Windows
 

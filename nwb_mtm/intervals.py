@@ -1,7 +1,9 @@
 """Intervals by resampling: windows within a session, sessions and subjects across them."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -27,6 +29,27 @@ class Value:
         if not np.isfinite(self.low):
             return f"{self.value:.3f}"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def number(value: float) -> float | int | None:
+    """A number for JSON: null for what is missing, seven digits otherwise."""
+    if value is None or not math.isfinite(value):
+        return None
+    return value if isinstance(value, int) else float(f"{value:.7g}")
+
+
+def value_json(value: Value) -> dict[str, float | int | None]:
+    """A value with its interval."""
+    return {"value": number(value.value), "low": number(value.low), "high": number(value.high)}
+
+
+def read_value(entry: Mapping[str, Any]) -> Value:
+    """The value that was written."""
+    return Value(_or_nan(entry.get("value")), _or_nan(entry.get("low")), _or_nan(entry.get("high")))
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
 
 
 def block_length(windows: int) -> int:

@@ -79,9 +79,9 @@ def _group(gram: ndarray, spectrum: Spectrum, penalty: float, passes: Sequence[P
     kept = np.flatnonzero(~np.all([step.hidden for step in passes], axis=0))
     if len(kept) == len(gram):
         values, vectors = spectrum
-        inverse = (vectors / (values + penalty)) @ vectors.T
+        inverse = np.asarray((vectors / (values + penalty)) @ vectors.T, np.float64)
     else:
-        inverse = np.linalg.inv(gram[np.ix_(kept, kept)] + penalty * np.eye(len(kept)))
+        inverse = np.asarray(np.linalg.inv(gram[np.ix_(kept, kept)] + penalty * np.eye(len(kept))), np.float64)
     steps, first = [], 0
     for step in passes:
         away = np.flatnonzero(step.hidden[kept])
@@ -89,4 +89,4 @@ def _group(gram: ndarray, spectrum: Spectrum, penalty: float, passes: Sequence[P
         steps.append(_Step(away, columns, np.linalg.inv(inverse[np.ix_(away, away)])))
         first = columns.stop
     targets = np.concatenate([step.targets for step in passes])
-    return _Group(kept, targets, np.asarray(inverse), tuple(steps))
+    return _Group(kept, targets, inverse, tuple(steps))

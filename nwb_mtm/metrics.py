@@ -88,7 +88,7 @@ def constant_loss(
 ) -> Float[ndarray, "draw unit"]:
     """The loss of expecting the same count everywhere."""
     rate = np.maximum(mean, RATE_FLOOR)
-    return entries * rate - spikes * np.log(rate)
+    return np.asarray(entries * rate - spikes * np.log(rate))
 
 
 def unit_scores(total: Sums, train_mean: Float[ndarray, " unit"]) -> UnitScores:
@@ -134,7 +134,7 @@ def train_mean(
     else:
         spikes = np.where(valid, counts, 0).sum(axis=(0, 1), dtype=np.float64)
         entries = valid.sum(axis=(0, 1)).astype(np.float64)
-    return np.maximum(spikes, 0.5) / np.maximum(entries, 1.0)
+    return np.asarray(np.maximum(spikes, 0.5) / np.maximum(entries, 1.0))
 
 
 Statistic = Callable[[UnitScores], Float[ndarray, " draw"]]

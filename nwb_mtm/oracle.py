@@ -40,7 +40,7 @@ class Truth:
         place = np.clip((edges - self.t0) / STEP, 0.0, len(rates))
         whole = np.minimum(place.astype(np.int64), len(rates) - 1)
         upto = total[whole] + rates[whole] * STEP * (place - whole)[..., None]
-        return np.diff(upto, axis=1).astype(np.float32)
+        return np.asarray(np.diff(upto, axis=1), np.float32)
 
 
 def find_truth(source: Path, folder: Path | None = None) -> Truth | None:

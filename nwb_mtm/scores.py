@@ -3,12 +3,12 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from nwb_mtm.errors import RunError
-from nwb_mtm.intervals import Value
+from nwb_mtm.intervals import Value, number, read_value, value_json
 
 FORMAT = 1
 NOTHING = Value(math.nan)
@@ -55,7 +55,7 @@ class PerUnit:
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "PerUnit":
         """The scores that were written."""
-        return cls(**{f.name: tuple(_nan(v) for v in entry[f.name]) for f in fields(cls)})
+        return cls(**{f.name: tuple(math.nan if v is None else v for v in entry[f.name]) for f in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -260,10 +260,6 @@ class Scores:
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{file.name} holds no scores: {error}.", kind="not_a_run") from error
 
-    def with_session(self, key: str, **parts: Any) -> "Scores":
-        """The same scores with parts of one session (`decoding`, `regions`, ...) set."""
-        return replace(self, sessions={**self.sessions, key: replace(self.sessions[key], **parts)})
-
     def __repr__(self) -> str:
         from nwb_mtm.score_tables import headline
 
@@ -291,23 +287,6 @@ class Scores:
         return pandas.DataFrame(unit_rows(self))
 
 
-def number(value: float) -> float | int | None:
-    """A number for JSON: null for what is missing, seven digits otherwise."""
-    if value is None or not math.isfinite(value):
-        return None
-    return value if isinstance(value, int) else float(f"{value:.7g}")
-
-
-def value_json(value: Value) -> dict[str, float | int | None]:
-    """A value with its interval."""
-    return {"value": number(value.value), "low": number(value.low), "high": number(value.high)}
-
-
-def read_value(entry: Mapping[str, Any]) -> Value:
-    """The value that was written."""
-    return Value(_nan(entry.get("value")), _nan(entry.get("low")), _nan(entry.get("high")))
-
-
 def _value_json(value: Any) -> Any:
     return value_json(value) if isinstance(value, Value) else value
 
@@ -318,7 +297,3 @@ def _read_value(entry: Any) -> Any:
 
 def _read_set(entry: Mapping[str, Any] | None) -> ScoreSet | None:
     return None if entry is None else ScoreSet.from_json(entry)
-
-
-def _nan(value: Any) -> float:
-    return math.nan if value is None else float(value)

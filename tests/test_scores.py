@@ -54,7 +54,7 @@ def test_a_missing_file_is_said_plainly(tmp_path: Path) -> None:
 
 
 def test_missing_numbers_are_null_and_come_back_as_nan() -> None:
-    from nwb_mtm.scores import read_value, value_json
+    from nwb_mtm.intervals import read_value, value_json
 
     assert value_json(Value(math.nan)) == {"value": None, "low": None, "high": None}
     assert math.isnan(read_value(value_json(Value(math.nan))).value)
