@@ -12,9 +12,10 @@ import click
 from nwb_mtm_cli.main import COMMANDS, group
 
 import nwb_mtm
-from nwb_mtm.config import Config, describe
+from nwb_mtm.config import Config
 from nwb_mtm.errors import KINDS
 from nwb_mtm.presets import PRESETS
+from nwb_mtm.schema import describe
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = ("SourceError", "RecordingError", "ConfigError", "RunError")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nwb_mtm.config import Config, describe, seconds
+from nwb_mtm.config import Config, seconds
 from nwb_mtm.errors import ConfigError, SourceError
+from nwb_mtm.schema import describe
 
 SECTIONS = [f.name for f in dataclasses.fields(Config)]
 
