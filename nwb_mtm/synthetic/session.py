@@ -104,9 +104,13 @@ def _planted(
 
 
 def _places(region: ndarray, rng: np.random.Generator) -> ndarray:
-    """Peak electrodes: about two units share one, regions lie one after the other along the probes."""
-    spread = rng.random(len(region))
-    return np.argsort(np.argsort(region + 0.999 * spread)) // 2
+    """Peak electrodes: two units of a region share one, regions lie one after the other along the probes."""
+    order = np.argsort(region + 0.999 * rng.random(len(region)))
+    within = np.arange(len(region)) - np.searchsorted(region, region[order])
+    fresh = within % 2 == 0
+    place = np.empty(len(region), np.int64)
+    place[order] = np.cumsum(fresh) - 1
+    return place
 
 
 def _truth(world: dynamics.World, draft: Draft) -> dict[str, Any]:
