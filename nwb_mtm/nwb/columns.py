@@ -82,7 +82,7 @@ class Table:
     def offsets(self, name: str) -> Int[ndarray, " edge"]:
         """Where every row of a ragged column begins and ends; refused when the index cannot be true."""
         index = self.members[f"{name}_index"].read().reshape(-1)
-        ends = index.astype(np.int64)  # unsigned bytes would wrap in a difference
+        ends = whole_numbers(index)  # as int64: unsigned bytes would wrap in a difference
         total = self.members[name].shape[0] if self.members[name].shape else 0
         check_offsets(ends, total, count=self.count, where=f"{self.path}/{name}_index")
         return np.concatenate([[0], ends]).astype(np.int64)
@@ -102,6 +102,14 @@ class Table:
         if "id" not in self.members:
             return tuple(range(self.count))
         return tuple(plain_id(i) for i in plain(self.members["id"].read().reshape(-1)).tolist())
+
+
+def whole_numbers(values: ndarray) -> Int[ndarray, " value"]:
+    """As int64; what is no number or not finite becomes -1."""
+    if values.dtype.kind not in "biuf":
+        return np.full(values.size, -1, np.int64)
+    flat = values.reshape(-1)
+    return np.where(np.isfinite(flat), flat, -1).astype(np.int64)
 
 
 def check_offsets(ends: Int[ndarray, " row"], total: int, *, count: int, where: str) -> None:

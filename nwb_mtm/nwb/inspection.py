@@ -12,7 +12,7 @@ from nwb_mtm.nwb.columns import as_flags
 from nwb_mtm.nwb.contents import MOST_BEHAVIORS, Contents, Trials, time_range
 from nwb_mtm.nwb.gathering import gather
 from nwb_mtm.nwb.observation import observed_by_all
-from nwb_mtm.nwb.opening import damage_said, open_source
+from nwb_mtm.nwb.opening import open_source
 from nwb_mtm.nwb.options import Prefetch, ReadOptions
 from nwb_mtm.nwb.selecting import Kept, select
 from nwb_mtm.nwb.targets import perturbations
@@ -60,7 +60,7 @@ def inspect(
     options = selection or ReadOptions()
     shown = name or _shown(source)
     try:
-        with open_source(source, name=name) as opened, damage_said(opened.name):
+        with open_source(source, name=name) as opened:
             return _inspected(gather(opened, options, prefetch), options, shown, deep)
     except NwbMtmError as error:
         return Inspection(shown, error_answer(shown, error))

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from nwb_mtm.nwb.columns import Table
+from nwb_mtm.nwb.columns import Table, whole_numbers
 from nwb_mtm.nwb.electrodes import Electrodes
 from nwb_mtm.recording import UNKNOWN
 
@@ -52,7 +52,7 @@ class Links:
         return {i: row for row, i in enumerate(ids)} if len(set(ids)) == len(ids) else {}
 
     def _ragged(self, name: str) -> tuple[Int[ndarray, " value"], Int[ndarray, " edge"]]:
-        return self.table.members[name].read().reshape(-1).astype(np.int64), self.table.offsets(name)
+        return whole_numbers(self.table.members[name].read()), self.table.offsets(name)
 
     @cached_property
     def lists(self) -> tuple[Int[ndarray, " value"], Int[ndarray, " edge"]]:
@@ -66,8 +66,8 @@ class Links:
         values = array.read()
         if values.ndim == 0 or values.shape[0] != table.count:
             return none
-        flat = values.reshape(table.count, -1).astype(np.int64)
-        return flat.reshape(-1), np.arange(table.count + 1) * flat.shape[1]
+        each = int(np.prod(values.shape[1:], dtype=int))
+        return whole_numbers(values), np.arange(table.count + 1) * each
 
     @cached_property
     def _many(self) -> dict[int, tuple[int, ...]]:

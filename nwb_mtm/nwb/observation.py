@@ -56,7 +56,7 @@ def _invalid_times(root: Group) -> Float[ndarray, "interval 2"]:
     if group is None:
         return np.zeros((0, 2))
     start, stop = Table(group).flat("start_time"), Table(group).flat("stop_time")
-    if start is None or stop is None:
+    if start is None or stop is None or "U" in (start.dtype.kind, stop.dtype.kind):
         return np.zeros((0, 2))
     pairs = np.stack([start, stop], axis=1).astype(np.float64)
     return merge_intervals(pairs[pairs[:, 1] > pairs[:, 0]])

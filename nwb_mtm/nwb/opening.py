@@ -31,6 +31,13 @@ class Opened:
 @contextmanager
 def open_source(source: Any, *, name: str | None = None) -> Iterator[Opened]:
     """Open a path, a file-like object, an h5py or zarr object, or an NWBFile; close only what was opened here."""
+    shown = name or (Path(source).name if isinstance(source, str | os.PathLike) else "The file")
+    with _damage_said(shown), _open(source, name) as opened:
+        yield opened
+
+
+@contextmanager
+def _open(source: Any, name: str | None) -> Iterator[Opened]:
     if isinstance(source, str | os.PathLike):
         with _open_path(Path(source), name) as opened:
             yield opened
@@ -57,7 +64,7 @@ def open_source(source: Any, *, name: str | None = None) -> Iterator[Opened]:
 
 
 @contextmanager
-def damage_said(shown: str) -> Iterator[None]:
+def _damage_said(shown: str) -> Iterator[None]:
     """Turn what h5py and zarr say of damaged content into one sentence."""
     try:
         yield

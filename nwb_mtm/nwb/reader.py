@@ -9,7 +9,7 @@ from nwb_mtm.errors import RecordingError
 from nwb_mtm.nwb.behavior import by_preference, survey
 from nwb_mtm.nwb.contents import MOST_BEHAVIORS, Contents
 from nwb_mtm.nwb.gathering import gather
-from nwb_mtm.nwb.opening import damage_said, open_source
+from nwb_mtm.nwb.opening import open_source
 from nwb_mtm.nwb.options import Prefetch, ReadOptions
 from nwb_mtm.nwb.selecting import select
 from nwb_mtm.nwb.series import Candidate
@@ -54,7 +54,7 @@ def read(
     }
     given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
     options = replace(selection or ReadOptions(), **given)
-    with open_source(source, name=name) as opened, damage_said(opened.name):
+    with open_source(source, name=name) as opened:
         return to_recording(gather(opened, options, prefetch), options)
 
 

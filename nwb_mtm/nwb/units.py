@@ -84,9 +84,15 @@ def read_spikes(table: Table, warnings: Warnings) -> Spikes:
     array = table.members["spike_times"]
     offsets = _train_offsets(table)
     raw = array.read()
+    if raw.dtype.kind not in "iuf":
+        raise RecordingError(
+            f"{array.path} holds no numbers but {raw.dtype}, so there are no spike times to read. "
+            "Write the file again from its source.",
+            kind="units_without_spike_times",
+        )
     whole = np.issubdtype(raw.dtype, np.integer)
-    if raw.dtype == np.float32 and raw.size:
-        step = float(np.spacing(np.float32(np.nanmax(np.abs(raw)))))
+    if raw.dtype == np.float32 and np.isfinite(raw).any():
+        step = float(np.spacing(np.abs(raw[np.isfinite(raw)]).max()))
         if step > 1e-3:
             warnings.add("coarse_spike_times", f"Spike times are stored as float32: steps of {step:.3g} s at the end.")
     times = np.ascontiguousarray(raw.reshape(-1), dtype=np.float64)
