@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,8 @@ class ScoreSet:
 
     def to_json(self) -> dict[str, Any]:
         """Nested plain values."""
-        regions = {name: table.to_json() for name, table in self.per_region.items()}
-        parts = {"scored": self.scored.to_json(), "all": self.all.to_json(), "per_unit": self.per_unit.to_json()}
-        return {**parts, "per_region": regions}
+        parts = {name: getattr(self, name).to_json() for name in ("scored", "all", "per_unit")}
+        return {**parts, "per_region": {name: table.to_json() for name, table in self.per_region.items()}}
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "ScoreSet":
@@ -116,12 +115,11 @@ class Activity:
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "Activity":
         """The score that was written."""
-        sets = {name: _read_set(entry.get(name)) for name in ("model", "oracle")}
         return cls(
-            model=sets["model"],
+            model=_read_set(entry["model"]),
             baselines={name: ScoreSet.from_json(s) for name, s in entry["baselines"].items()},
             gain=read_value(entry["gain"]),
-            oracle=sets["oracle"],
+            oracle=_read_set(entry.get("oracle")),
             against=entry.get("against", ""),
             verdict=entry.get("verdict", ""),
             windows=entry.get("windows", 0),
@@ -235,8 +233,7 @@ class Scores:
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> "Scores":
         """Scores from the object that scores.json holds."""
-        if entry.get("format") != FORMAT:
-            found = entry.get("format")
+        if (found := entry.get("format")) != FORMAT:
             raise RunError(f"These scores have format {found!r}; this version reads format {FORMAT}.", kind="not_a_run")
         return cls(
             model=entry["model"],
@@ -259,6 +256,10 @@ class Scores:
             raise RunError(f"{file.name} cannot be read: {error.strerror}.", kind="not_a_run") from error
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{file.name} holds no scores: {error}.", kind="not_a_run") from error
+
+    def with_session(self, key: str, **parts: Any) -> "Scores":
+        """The same scores with parts of one session (`decoding`, `regions`, ...) set."""
+        return replace(self, sessions={**self.sessions, key: replace(self.sessions[key], **parts)})
 
     def __repr__(self) -> str:
         from nwb_mtm.score_tables import headline
