@@ -61,7 +61,9 @@ def merge_intervals(intervals: Float[ndarray, "interval 2"]) -> Float[ndarray, "
     return np.stack([array[first, 0], reach[last]], axis=1)
 
 
-def covered(intervals: Float[ndarray, "interval 2"], edges: Float[ndarray, "window edge"]) -> Float[ndarray, "window bin"]:
+def covered(
+    intervals: Float[ndarray, "interval 2"], edges: Float[ndarray, "window edge"]
+) -> Float[ndarray, "window bin"]:
     """How many seconds of every bin lie inside the intervals."""
     merged = merge_intervals(intervals)
     if not len(merged):
@@ -83,12 +85,10 @@ def touches(
         return np.zeros(len(start), bool)
     index = np.searchsorted(merged[:, 1], start, side="right")
     known = index < len(merged)
-    return known & (merged[np.minimum(index, len(merged) - 1), 0] < stop)
+    return np.asarray(known & (merged[np.minimum(index, len(merged) - 1), 0] < stop))
 
 
-def observed_sets(
-    observed: Observed, edges: Float[ndarray, "window edge"]
-) -> Bool[ndarray, "sets window bin"]:
+def observed_sets(observed: Observed, edges: Float[ndarray, "window edge"]) -> Bool[ndarray, "sets window bin"]:
     """For every set of observed intervals, the bins that lie wholly inside it."""
     width = np.diff(edges, axis=1)
     return np.stack([covered(s, edges) >= width * (1 - 1e-6) for s in observed.sets])
@@ -142,4 +142,4 @@ def _fill_short_gaps(
     share = np.clip((centre - times[right - 1]) / np.where(gap > 0, gap, 1.0), 0.0, 1.0)[..., None]
     between = values[right - 1] * (1 - share) + values[right] * share
     out[known] = between[known]
-    return known
+    return np.asarray(known)

@@ -227,7 +227,8 @@ class Config:
         Traceback (most recent call last):
         nwb_mtm.errors.ConfigError: Unknown setting 'model.layer'. Did you mean 'model.layers'?
         """
-        return build(cls, table, "")
+        built: Config = build(cls, table, "")
+        return built
 
     def changed(self, changes: Mapping[str, Any]) -> "Config":
         """A copy with dotted settings changed.

@@ -39,12 +39,14 @@ class Prediction:
     @property
     def centers(self) -> Float[ndarray, "window bin"]:
         """The middle of every bin, in seconds on the session clock."""
-        return self.start[:, None] + (np.arange(self.rates.shape[1]) + 0.5) * self.bin_size
+        return np.asarray(self.start[:, None] + (np.arange(self.rates.shape[1]) + 0.5) * self.bin_size)
 
     def __repr__(self) -> str:
         windows, bins, units = self.rates.shape
         share = float(np.isfinite(self.rates).mean()) if self.rates.size else 0.0
-        return f"Prediction({self.session!r}: {windows} x {bins} bins, {units} units, {self.scheme}, {share:.0%} filled)"
+        return (
+            f"Prediction({self.session!r}: {windows} x {bins} bins, {units} units, {self.scheme}, {share:.0%} filled)"
+        )
 
     def to_pynapple(self) -> Any:
         """A TsdFrame with one column for every unit, in time order (needs the `pandas` extra)."""

@@ -68,15 +68,15 @@ class Split:
     def from_json(cls, header: Mapping[str, object]) -> "Split":
         """The split that a checkpoint's header describes."""
         names = ("train", "valid", "test", "guard")
-        parts = [np.asarray(header[name], np.float64).reshape(-1, 2) for name in names]
-        return cls(str(header["kind"]), *parts, seed=int(str(header["seed"])))
+        train, valid, test, guard = (np.asarray(header[name], np.float64).reshape(-1, 2) for name in names)
+        return cls(str(header["kind"]), train, valid, test, guard, int(str(header["seed"])))
 
 
 def _inside(
     start: Float[ndarray, " window"], stop: Float[ndarray, " window"], intervals: Float[ndarray, "interval 2"]
 ) -> Bool[ndarray, " window"]:
     edges = np.stack([start, stop], axis=1)
-    return covered(intervals, edges)[:, 0] >= (stop - start) * (1 - 1e-9) - 1e-9
+    return np.asarray(covered(intervals, edges)[:, 0] >= (stop - start) * (1 - 1e-9) - 1e-9)
 
 
 def blocks(

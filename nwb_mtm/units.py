@@ -59,7 +59,7 @@ class Units:
     @property
     def scored(self) -> Bool[ndarray, " unit"]:
         """Units of the headline: inputs that pass the file's own quality rule (all inputs when it has none)."""
-        return self.inputs & np.array([q is not False for q in self.quality], bool)
+        return np.asarray(self.inputs & np.array([q is not False for q in self.quality], bool))
 
     def take(self, index: Int[ndarray, " chosen"] | Bool[ndarray, " unit"] | Sequence[int]) -> "Units":
         """The chosen rows, in the order given."""

@@ -83,7 +83,8 @@ class Windows:
         return self.start + self.width
 
     def __repr__(self) -> str:
-        parts = ", ".join(f"{int((self.part == i).sum())} {n}" for i, n in enumerate(splits.PARTS) if (self.part == i).any())
+        held = [int(np.sum(self.part == index)) for index in range(len(splits.PARTS))]
+        parts = ", ".join(f"{count} {name}" for count, name in zip(held, splits.PARTS) if count)
         shape = f"{len(self)} windows of {self.bins} bins of {self.bin_size * 1000:g} ms, {len(self.units)} units"
         return f"Windows({self.session!r}: {shape}; {self.alignment}; {parts})"
 
@@ -136,7 +137,9 @@ class Windows:
     @classmethod
     def at(cls, recording: Recording, start: Float[ndarray, " window"], *, bins: int, bin_size: float) -> "Windows":
         """Windows that start at the given times, where enough is observed."""
-        return cls._cut(recording, np.asarray(start, float), bins=bins, bin_size=bin_size, trial=np.full(len(start), -1))
+        return cls._cut(
+            recording, np.asarray(start, float), bins=bins, bin_size=bin_size, trial=np.full(len(start), -1)
+        )
 
     @classmethod
     def _cut(
@@ -215,7 +218,9 @@ class Windows:
         """The value of a trial column for every window."""
         if self.trials is None or name not in self.trials.columns:
             offered = ", ".join(self.trials.columns) if self.trials is not None else "none"
-            raise RecordingError(f"{self.session} has no trial column {name!r}; it has: {offered}.", kind="bad_selection")
+            raise RecordingError(
+                f"{self.session} has no trial column {name!r}; it has: {offered}.", kind="bad_selection"
+            )
         return self.trials.columns[name][self.trial]
 
     @property
@@ -228,14 +233,15 @@ class Windows:
         """Mean rate of every unit over these windows, in spikes/s, where observed."""
         valid = self.valid
         spikes = np.where(valid, self.counts, 0).sum(axis=(0, 1), dtype=np.float64)
-        return spikes / np.maximum(valid.sum(axis=(0, 1)) * self.bin_size, 1e-12)
+        return np.asarray(spikes / np.maximum(valid.sum(axis=(0, 1)) * self.bin_size, 1e-12))
 
 
 def _bin_count(width: float, bin_size: float) -> int:
     bins = round(width / bin_size)
     if bins < 1 or abs(bins * bin_size - width) > 1e-6:
         raise RecordingError(
-            f"A window of {width:g} s is no whole number of bins of {bin_size:g} s; change one of them.", kind="no_windows"
+            f"A window of {width:g} s is no whole number of bins of {bin_size:g} s; change one of them.",
+            kind="no_windows",
         )
     return bins
 
