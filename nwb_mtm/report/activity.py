@@ -113,7 +113,9 @@ def _map_panel(regions: Mapping[str, Any], found: Mapping[str, Any], measure: st
     edges = [e for e in regions.get("edges") or () if isinstance(e, Mapping)]
     sure = {_pair(e) for e in edges if (q := number(mapping(e, measure).get("q"))) < 0.05 and math.isfinite(q)}
     near = {_pair(e) for e in edges if e.get("same_group")}
-    return maps.square(*MEASURES[measure], (names, names), values, digits=2, framed=sure, pale=near)
+    most = max(v for row in values for v in row if math.isfinite(v))
+    digits = 3 if most < 0.1 and len(names) <= 7 else 2
+    return maps.square(*MEASURES[measure], (names, names), values, digits=digits, framed=sure, pale=near)
 
 
 def _pair(edge: Mapping[str, Any]) -> tuple[str, str]:
@@ -130,7 +132,7 @@ def region_matrix(found: Mapping[str, Any]) -> tuple[list[str], list[list[float]
 
 MAP = (
     "Bits per spike of the column’s region that the recent past of the row’s region adds to trial average and drift. "
-    "Framed: above nothing after correction for the number of pairs. Pale numbers: some units of both lie on one "
+    "Framed: above nothing after correction for the number of pairs. Slanted numbers: some units of both lie on one "
     "probe, and may share its movement and noise. This is no wiring diagram: shared input or movement suffice for two "
     "regions to tell of each other, and a stronger field in one direction does not make it the cause. Compare fields "
     "within a column only."

@@ -15,6 +15,7 @@ from nwb_mtm.report.svg import Scale
 from nwb_mtm.report.words import HIDDEN, baseline_label, figure, interval, is_blind, signed
 
 ROW = 21.0
+LABEL = 11.0
 TOP = 46.0
 LEFT = 46.0
 MOST_NOTES = 600  # dots with a note for the pointer; more dots are drawn as one path
@@ -112,7 +113,8 @@ def curves(
     level: float | None = None,
 ) -> str:
     """Lines with their names at their right ends; moments as dashed lines, and a level where nothing is found."""
-    left, top, bottom = LEFT, 58.0, 208.0
+    left, top = LEFT, 58.0 + LABEL * len(events)
+    bottom = top + 150.0
     right = 246.0 if max(map(len, series), default=0) < 14 else 222.0
     xs = [x for line, _ in series.values() for x in line]
     ys = [y for _, line in series.values() for y in line if math.isfinite(y)]
@@ -144,9 +146,9 @@ def _moments(events: Mapping[str, float], at: Scale, span: tuple[float, float]) 
     """A dashed line for every moment inside the axis, named at its top."""
     inside = [(name, time) for name, time in events.items() if at.low <= time <= at.high]
     parts = [svg.line(at(time), span[0], at(time), span[1], "event") for _, time in inside]
-    heights = [span[0] + 9 + 11 * row for row in range(len(inside))]
-    names = [svg.text(at(t) + 4, y, shorten(n, 16), "moment") for (n, t), y in zip(inside, heights)]
-    return parts + names
+    heights = [span[0] - 4 - LABEL * row for row in reversed(range(len(inside)))]
+    parts += [svg.line(at(t), y - 7, at(t), span[0], "event") for (_, t), y in zip(inside, heights)]
+    return parts + [svg.text(at(t) + 4, y, shorten(n, 20), "moment") for (n, t), y in zip(inside, heights)]
 
 
 def first(values: Sequence[float]) -> float:

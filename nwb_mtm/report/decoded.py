@@ -6,6 +6,7 @@ from typing import Any
 from nwb_mtm.report import charts, maps
 from nwb_mtm.report.activity import MOST_DRAWN
 from nwb_mtm.report.charts import Row
+from nwb_mtm.report.figures import Trace
 from nwb_mtm.report.html import choices, drawing, lines
 from nwb_mtm.report.material import Material, mapping, number, numbers, value
 from nwb_mtm.report.sections import Section
@@ -17,14 +18,10 @@ def decoding(run: Material) -> Section:
     parts = []
     for key, session in run.scores.sessions.items():
         targets = dict(decoded_targets(session.decoding))
-        tested = {name: found for name, found in targets.items() if mapping(found, "features")}
-        panels = [_decoded(name, found) for name, found in tested.items()]
-        panels += [p for name, found in tested.items() if (p := _confusion(name, found))]
-        panels += [p for name, found in tested.items() if (p := _sliding(name, found))]
-        panels += [p for name, found in tested.items() if (p := _by_region(name, found))]
-        panels += [charts.trace_panel(trace) for trace in run.figures[key].traces] if key in run.figures else []
+        traces = {trace.name: trace for trace in run.figures[key].traces} if key in run.figures else {}
+        shown = [(_short(n), _target(n, f, traces.get(n))) for n, f in targets.items() if mapping(f, "features")]
         left = [f"{_short(str(name))}: {why}" for name, why in session.decoding.get("not_decoded") or ()]
-        body = drawing("decoding", panels, DECODING) + _remarks(targets, left)
+        body = (choices("target", shown) if shown else "") + _remarks(targets, left)
         if body:
             parts.append((key, body))
     return Section("decoding", "Decoding", choices("session", parts[:MOST_DRAWN]) if parts else "")
@@ -36,6 +33,13 @@ DECODING = (
     "are the recorded spikes themselves, without a model. In a confusion table, rows are what happened, columns "
     "what was decoded. Where a label is read before its event, look for the movement or the cue that gave it away."
 )
+
+
+def _target(name: str, found: Mapping[str, Any], trace: Trace | None) -> str:
+    """All about one target: how well, which mistakes, when, and from which region."""
+    panels = [_decoded(name, found), _confusion(name, found), _sliding(name, found), _by_region(name, found)]
+    panels += [charts.trace_panel(trace)] if trace else []
+    return drawing(f"decoding-{_short(name)}", [panel for panel in panels if panel], DECODING)
 
 
 def decoded_targets(found: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
 
-from nwb_mtm.report import svg
+from nwb_mtm.report import svg, words
 from nwb_mtm.report.charts import heading, shorten
 from nwb_mtm.report.figures import NOTHING, Example, Figures
 from nwb_mtm.report.images import image
@@ -36,8 +36,8 @@ def raster(figures: Figures, levels: UInt8[ndarray, "unit bin"], title: str, not
 def _key() -> list[str]:
     """What the shades mean."""
     ramp = np.linspace(0, NOTHING - 1, 48).round().astype(np.uint8)[None]
-    words = [svg.text(RIGHT - 92, 14, "least", "note", "end"), svg.text(RIGHT, 14, "peak", "note", "end")]
-    return [*words, image(ramp, RIGHT - 86, 6, 54, 8)]
+    ends = [svg.text(RIGHT - 92, 14, "least", "note", "end"), svg.text(RIGHT, 14, "peak", "note", "end")]
+    return [*ends, image(ramp, RIGHT - 86, 6, 54, 8)]
 
 
 def map_height(rows: int) -> float:
@@ -150,6 +150,6 @@ def _field(value: float, most: float, place: tuple[float, float, float], who: st
     parts = svg.rect(x + 0.5, y + 0.5, side - 1, side - 1, f"shade h{step}", note)
     if side >= 26:
         kind = ("over" if step > 4 else "under") + (" pale" if pale else "")
-        number = f"{value:.{digits}f}".replace("-", "\u2212")
+        number = words.figure(round(value, digits) + 0.0, digits)
         parts += svg.text(x + side / 2, y + side / 2 + 4, number, f"field {kind}", "middle")
     return parts

@@ -128,7 +128,9 @@ def axis_x(scale: Scale, y: float, label: str, *, count: int = 4, top: float | N
     return "".join(parts)
 
 
-def axis_y(scale: Scale, x: float, label: str, *, count: int = 4, right: float | None = None) -> str:
+def axis_y(
+    scale: Scale, x: float, label: str, *, count: int = 4, right: float | None = None, label_y: float | None = None
+) -> str:
     """Ticks to the left, with light lines to `right`, and a label on top of the axis."""
     parts = []
     for tick in scale.ticks(count):
@@ -136,7 +138,7 @@ def axis_y(scale: Scale, x: float, label: str, *, count: int = 4, right: float |
         if right is not None:
             parts.append(line(x, y, right, y, "grid"))
         parts.append(text(x - 6, y + 3.6, plain(tick), "tick", "end"))
-    parts.append(text(0, min(scale.start, scale.stop) - 11, label, "label"))
+    parts.append(text(0, label_y or min(scale.start, scale.stop) - 11, label, "label"))
     return "".join(parts)
 
 

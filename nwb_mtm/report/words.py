@@ -52,7 +52,7 @@ SCHEMES = {
 GUARDED = "units near by or flagged as twins hidden with the target"
 FEATURES = {
     "rates": "predicted rates",
-    "latents": "the model’s latents",
+    "latents": "model latents",
     "counts": "counts",
     "clock": "the clock",
 }

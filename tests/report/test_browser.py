@@ -24,12 +24,22 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report.write(fake_run(tmp_path_factory.mktemp("run"), sessions=2, units=60))
 
 
-@pytest.fixture(params=[(1280, False), (1280, True), (390, False), (390, True)], ids=lambda p: f"{p[0]}-{p[1]}")
-def shown(request: pytest.FixtureRequest, page: Path, tmp_path: Path) -> Iterator[tuple[Browser, int]]:
+SCREENS = {
+    "desktop-light": (1280, False),
+    "desktop-dark": (1280, True),
+    "phone-light": (390, False),
+    "phone-dark": (390, True),
+}
+
+
+@pytest.fixture(scope="module", params=SCREENS)
+def shown(
+    request: pytest.FixtureRequest, page: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Browser, int]]:
     """The page opened at desktop and phone width, in light and dark."""
-    width, dark = request.param
+    width, dark = SCREENS[request.param]
     assert PROGRAM is not None
-    with browser(PROGRAM, tmp_path) as window:
+    with browser(PROGRAM, tmp_path_factory.mktemp("browser")) as window:
         window.open(page, width=width, dark=dark)
         yield window, width
 
