@@ -85,7 +85,8 @@ def touches(
         return np.zeros(len(start), bool)
     index = np.searchsorted(merged[:, 1], start, side="right")
     known = index < len(merged)
-    return np.asarray(known & (merged[np.minimum(index, len(merged) - 1), 0] < stop))
+    shared: ndarray = known & (merged[np.minimum(index, len(merged) - 1), 0] < stop)
+    return shared
 
 
 def observed_sets(observed: Observed, edges: Float[ndarray, "window edge"]) -> Bool[ndarray, "sets window bin"]:
@@ -133,7 +134,7 @@ def _fill_short_gaps(
     """Interpolate empty bins whose neighbouring samples are close enough; say which were filled."""
     centre = (edges[:, :-1] + edges[:, 1:]) / 2
     after = np.searchsorted(times, centre)
-    known = ~valid & (after > 0) & (after < len(times))
+    known: ndarray = ~valid & (after > 0) & (after < len(times))
     right = np.clip(after, 1, max(len(times) - 1, 1)) if len(times) > 1 else np.zeros_like(after)
     if len(times) < 2:
         return np.zeros_like(valid)
@@ -142,4 +143,4 @@ def _fill_short_gaps(
     share = np.clip((centre - times[right - 1]) / np.where(gap > 0, gap, 1.0), 0.0, 1.0)[..., None]
     between = values[right - 1] * (1 - share) + values[right] * share
     out[known] = between[known]
-    return np.asarray(known)
+    return known
