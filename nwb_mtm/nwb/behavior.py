@@ -13,6 +13,7 @@ from nwb_mtm.nwb.series import Candidate, is_whole
 from nwb_mtm.nwb.view import as_number, as_text, find_array
 from nwb_mtm.recording import Behavior
 
+MOST_VALUES = 20_000_000
 EXACT = 1_000_000  # up to so many samples everything is looked at
 LOOK = 50_000  # else so many at the start, in the middle and at the end
 PREFERRED = ("wheel", "hand", "cursor", "running", "whisker", "pupil", "position")
@@ -25,6 +26,7 @@ ALSO = {
 LIKELY = 0.9
 SPARSE = 1.0  # irregular samples further apart than this (s) are events
 SENTINEL = -1.0
+RAW_RATE = 5000.0  # volts at this rate (Hz) are a raw signal
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +51,7 @@ def survey(
     clock = read_clock(candidate.group, candidate.samples, span)
     if clock.problem:
         return Survey(candidate, clock, False, clock.problem)
-    whole = load or deep or (candidate.samples <= EXACT and local)
+    whole = load or deep or (local and _is_small(candidate))
     values = _raw_values(candidate, whole=whole)
     nan_fraction = float(np.isnan(values).mean()) if whole and values.size else None
     times = clock.times if whole else np.zeros(0)
@@ -62,10 +64,15 @@ def survey(
     return Survey(candidate, clock, True, note, nan_fraction, series)
 
 
+def _is_small(candidate: Candidate) -> bool:
+    """Whether all of it may be read to be looked at."""
+    return 0 < candidate.samples <= EXACT and int(np.prod(candidate.shape, dtype=int)) <= MOST_VALUES
+
+
 def _missing_share(candidate: Candidate) -> float | None:
     """The share of NaN in a series that is not used, where it is small enough to look."""
     data = find_array(candidate.group, "data")
-    if data is None or data.dtype.kind not in "fiub" or not 0 < candidate.samples <= EXACT or len(candidate.shape) > 2:
+    if data is None or data.dtype.kind not in "fiub" or not _is_small(candidate) or len(candidate.shape) > 2:
         return None
     return float(np.isnan(data.read().astype(np.float64)).mean())
 
@@ -92,13 +99,17 @@ def _problem(
     """Why the values are of no use; empty when they are."""
     if np.isnan(values).all():
         return "all values are NaN"
-    if np.all(np.nanmin(values, axis=0, initial=np.inf) == np.nanmax(values, axis=0, initial=-np.inf)):
+    if np.all(np.nanmin(values, axis=0, initial=np.inf) >= np.nanmax(values, axis=0, initial=-np.inf)):
         ones = np.nanmax(values) == 1
         return "holds events (all values are 1)" if ones else "is constant"
     if clock.start is None or clock.stop is None:
         return "its timestamps are NaN"
     if not overlaps((clock.start, clock.stop), span):
         return f"runs from {clock.start:g} to {clock.stop:g} s, the spikes from {span[0]:g} to {span[1]:g} s"
+    data = find_array(candidate.group, "data")
+    volts = data is not None and as_text(data.attrs.get("unit", "")).casefold() in ("v", "volt", "volts")
+    if volts and (clock.rate or 0) >= RAW_RATE:
+        return "is a raw voltage"
     return _problem_of_shape(candidate, values, clock)
 
 

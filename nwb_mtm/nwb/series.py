@@ -25,7 +25,7 @@ MASKS = re.compile(r"(^|_)mask(s|ed)?($|_)|eval_?mask|is_?valid", re.IGNORECASE)
 EVENTS = re.compile(
     r"(^|_)(events?|ttls?|triggers?|sync|barcodes?|experiment_?ids?|digital_?in)($|_|\d)", re.IGNORECASE
 )
-VOLTAGE = re.compile(r"voltage|(^|_)raw(_|$)", re.IGNORECASE)
+VOLTAGE = re.compile(r"voltage", re.IGNORECASE)
 MANY_UNITS = 10
 
 
