@@ -1,7 +1,7 @@
 """Silence that is none: units that vanish, and groups whose recording began late or ended early."""
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from nwb_mtm.nwb.warned import Warnings
@@ -9,7 +9,7 @@ from nwb_mtm.recording import UNKNOWN, Observed, Spikes
 
 LONGEST_SILENCE = 0.3  # share of a session
 ENOUGH_SPIKES = 100
-CELLS = 12
+PLACES = 17
 EDGE = 60.0
 FEWEST_UNITS = 3
 
@@ -17,25 +17,26 @@ FEWEST_UNITS = 3
 def vanishing(spikes: Spikes, observed: Observed | None, span: tuple[float, float]) -> Bool[ndarray, " unit"]:
     """Units with many spikes that are silent through more than 30 % of their observed time at a stretch."""
     sets = (np.array([span]),) if observed is None else observed.sets
-    grids = [_grid(watched) for watched in sets]
+    which = np.zeros(len(spikes), np.int64) if observed is None else observed.index
+    watched = np.array([(s[:, 1] - s[:, 0]).sum() for s in sets])
     out = np.zeros(len(spikes), bool)
-    for unit in np.flatnonzero(spikes.counts >= ENOUGH_SPIKES).tolist():
-        which = 0 if observed is None else int(observed.index[unit])
-        empty = np.diff(np.searchsorted(spikes[unit], grids[which])) == 0
-        if np.any(empty[1:] & empty[:-1]):  # a long silence holds empty cells; most units have none
-            out[unit] = _is_long(*_longest_silence(spikes[unit], sets[which]))
+    many = np.flatnonzero(spikes.counts >= ENOUGH_SPIKES)
+    longest = _longest_possible(spikes, many, span)
+    for unit in many[longest > np.maximum(EDGE, LONGEST_SILENCE * watched[which[many]])].tolist():
+        out[unit] = _is_long(*_longest_silence(spikes[unit], sets[which[unit]]))
     return out
 
 
-def _grid(watched: Float[ndarray, "interval 2"]) -> Float[ndarray, " edge"]:
-    """Edges of cells of equal watched time."""
-    if not len(watched):
-        return np.zeros(0)
-    lengths = np.concatenate([[0.0], np.cumsum(watched[:, 1] - watched[:, 0])])
-    at = np.linspace(0.0, lengths[-1], CELLS + 1)
-    index = np.clip(np.searchsorted(lengths, at, side="right") - 1, 0, len(watched) - 1)
-    edges: Float[ndarray, " edge"] = watched[index, 0] + at - lengths[index]
-    return edges
+def _longest_possible(
+    spikes: Spikes, units: Int[ndarray, " unit"], span: tuple[float, float]
+) -> Float[ndarray, " unit"]:
+    """No silence is longer than the gaps between a few of a unit's spikes, which are quick to look at."""
+    places = np.linspace(0.0, 1.0, PLACES)
+    rows = spikes.offsets[units][:, None] + (places * (spikes.counts[units] - 1)[:, None]).astype(np.int64)
+    ends = np.broadcast_to(np.array(span), (len(units), 2))
+    seen = np.concatenate([ends[:, :1], spikes.times[rows], ends[:, 1:]], axis=1)
+    longest: Float[ndarray, " unit"] = np.diff(seen, axis=1).max(axis=1)
+    return longest
 
 
 def _is_long(silence: float, watched: float) -> bool:

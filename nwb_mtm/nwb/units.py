@@ -16,6 +16,7 @@ ELSEWHERE = ("processing", "analysis", "scratch", "acquisition")
 SAMPLES_MIN = 10  # so many whole numbers in a row are no seconds
 SAMPLES_FROM = 1e4
 LOOK = 1000
+CHUNK = 1 << 18
 
 
 def find_units(root: Group, path: str | None = None) -> Table:
@@ -125,8 +126,7 @@ def _train_offsets(table: Table) -> Int[ndarray, " edge"]:
 
 def _cleaned(times: ndarray, offsets: Int[ndarray, " edge"], warnings: Warnings) -> Spikes:
     """Sort trains in place where needed; copy only when a value must go."""
-    trains = [times[first:last] for first, last in zip(offsets[:-1].tolist(), offsets[1:].tolist())]
-    messy = [train for train in trains if not _is_clean(train)]
+    messy = [times[offsets[unit] : offsets[unit + 1]] for unit in _messy_units(times, offsets)]
     missing = sum(int(np.count_nonzero(~np.isfinite(train))) for train in messy)
     unsorted = [train for train in messy if np.any(train[1:] < train[:-1])]
     for train in messy:
@@ -142,11 +142,17 @@ def _cleaned(times: ndarray, offsets: Int[ndarray, " edge"], warnings: Warnings)
     return Spikes(times, offsets)
 
 
-def _is_clean(train: ndarray) -> bool:
-    """Finite and ascending: a NaN inside breaks the order, an infinity can only be first or last."""
-    if not len(train):
-        return True
-    return bool(np.isfinite(train[0]) and np.isfinite(train[-1]) and (train[1:] > train[:-1]).all())
+def _messy_units(times: ndarray, offsets: Int[ndarray, " edge"]) -> list[int]:
+    """Units whose times do not rise, or are not finite: a NaN inside breaks the order, an infinity is at an end."""
+    held = np.flatnonzero(offsets[1:] > offsets[:-1])
+    first, last = offsets[:-1][held], offsets[1:][held] - 1
+    odd = [first[~np.isfinite(times[first])], last[~np.isfinite(times[last])]]
+    for start in range(0, len(times), CHUNK):
+        piece = times[start : start + CHUNK + 1]
+        falls = start + 1 + np.flatnonzero(~(piece[1:] > piece[:-1]))
+        odd.append(falls[~np.isin(falls, first)])  # between two units times may fall
+    rows = np.concatenate(odd)
+    return sorted(set((np.searchsorted(offsets, rows, side="right") - 1).tolist()))
 
 
 def _compact(times: ndarray, offsets: Int[ndarray, " edge"]) -> tuple[ndarray, Int[ndarray, " edge"]]:
