@@ -9,7 +9,7 @@ from numpy import ndarray
 
 PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)  # times the mean squared length of a training window
 RIDGE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # times the number of training samples
-STEPS = 80  # accelerated steps of the softmax solver
+STEPS = 50  # accelerated steps of the softmax solver
 LEAST_SPECTRUM = 1e-6  # directions weaker than this share of the strongest are left out
 
 

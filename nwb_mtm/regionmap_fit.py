@@ -1,6 +1,6 @@
 """Reduced-rank maps from the recent past of regions to the spikes of one: what each region adds, window by window."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,8 @@ from nwb_mtm.decoding_folds import FOLDS, session_folds
 LAGS = (0.02, 0.04, 0.06, 0.08, 0.12, 0.16)  # seconds before the bin that is predicted
 FACTORS = 6  # dimensions kept of every region's activity
 RANK = 4  # dimensions through which regions reach a target
-PENALTY = 1e-2  # ridge, times the number of training bins
+PENALTIES = (1e-2, 1e-1, 1.0)  # ridge, times the number of training bins
+STRICT = 0  # the penalty `lead` is judged at: the weakest, so that a source has to pay for its parameters
 NEAR = 5  # windows on either side that tell a unit's drift
 SMOOTH = 0.04  # seconds; for the trial average and for finding the factors
 FLOOR = 0.2  # least share of the baseline that a prediction may fall to
@@ -119,13 +120,14 @@ class Maps:
     weights: Float[ndarray, "feature unit"]
 
     @classmethod
-    def fitted(cls, design: Design, train: Bool[ndarray, " window"]) -> "Maps":
-        """From all sources to all units."""
+    def fitted(cls, design: Design, train: Bool[ndarray, " window"]) -> tuple["Maps", ...]:
+        """From all sources to all units, one for each penalty."""
         past = design.past[train].reshape(-1, design.past.shape[2])
         left = design.targets.residual[train].reshape(len(past), -1)
-        gram = (past.T @ past).astype(np.float64)
-        inverse = np.linalg.inv(gram + PENALTY * len(past) * np.eye(len(gram)))
-        return cls(gram, inverse, inverse @ (past.T @ left).astype(np.float64))
+        gram, cross = (past.T @ past).astype(np.float64), (past.T @ left).astype(np.float64)
+        size = len(past) * np.eye(len(gram))
+        inverses = [np.linalg.inv(gram + penalty * size) for penalty in PENALTIES]
+        return tuple(cls(gram, inverse, inverse @ cross) for inverse in inverses)
 
     def without(self, columns: Int[ndarray, " gone"], units: Int[ndarray, " _"]) -> "Reduced":
         """The map to some units from all other columns, brought down to a few dimensions."""
@@ -147,43 +149,63 @@ class Reduced:
     out: Float32[ndarray, "unit rank"]
 
 
+Fitted = tuple[Maps, ...]
+
+
 def gains(design: Design) -> dict[str, Float[ndarray, "source target window"]]:
     """Nats by which each source helps to predict each target in every window, by maps fitted on other stretches.
 
     `alone`: the source's past against none. `left_out`: all others' past against all others but the source.
-    `lead`: the same with the target's own past kept.
+    `lead`: the same with the target's own past kept, at a fixed weak penalty. Indirect paths, through regions that
+    are seen imperfectly, gain a little there, but less than their parameters cost.
     """
-    regions, windows = len(design.columns), len(design.fold)
-    out = {name: np.zeros((regions, regions, windows)) for name in MEASURES}
-    for fold in range(FOLDS):
-        test = design.fold == fold
-        if not test.any():
-            continue
-        maps = Maps.fitted(design, ~test)
-        for target in range(regions):
-            for name, table in _target_gains(design, maps, test, target).items():
+    regions = len(design.columns)
+    out = {name: np.zeros((regions, regions, len(design.fold))) for name in MEASURES}
+    folds = [int(fold) for fold in np.unique(design.fold)]
+    maps = {fold: Maps.fitted(design, design.fold != fold) for fold in folds}
+    for target in range(regions):
+        chosen = _penalties(design, maps, target)
+        for fold in folds:
+            test = design.fold == fold
+            for name, table in _target_gains(design, maps[fold], chosen[fold], test, target).items():
                 out[name][:, target, test] = table
     return out
 
 
+def _penalties(design: Design, maps: Mapping[int, Fitted], target: int) -> dict[int, int]:
+    """For every fold, the penalty under which the map from all sources is best on the other folds."""
+    none = np.zeros(0, np.int64)
+    loss = {
+        fold: np.array(
+            [
+                poisson_loss(design, design.fold == fold, target, one.without(none, design.units[target])).sum()
+                for one in some
+            ]
+        )
+        for fold, some in maps.items()
+    }
+    total = sum(loss.values(), np.zeros(len(PENALTIES)))
+    return {fold: int(np.argmin(total - own)) for fold, own in loss.items()}
+
+
 def _target_gains(
-    design: Design, maps: Maps, test: Bool[ndarray, " window"], target: int
+    design: Design, maps: Fitted, chosen: int, test: Bool[ndarray, " window"], target: int
 ) -> dict[str, Float[ndarray, "source held"]]:
     regions = range(len(design.columns))
     none = np.zeros(0, np.int64)
 
-    def loss(gone: Sequence[int]) -> Float[ndarray, " held"]:
+    def loss(gone: Sequence[int], penalty: int = chosen) -> Float[ndarray, " held"]:
         columns = np.concatenate([none, *(design.columns[r] for r in gone)])
-        return poisson_loss(design, test, target, maps.without(columns, design.units[target]))
+        return poisson_loss(design, test, target, maps[penalty].without(columns, design.units[target]))
 
-    empty, whole, others = poisson_loss(design, test, target, None), loss([]), loss([target])
+    empty, whole, others = poisson_loss(design, test, target, None), loss([], STRICT), loss([target])
     out = {name: np.zeros((len(regions), int(test.sum()))) for name in MEASURES}
     for source in regions:
         if source == target:
             continue
         out["alone"][source] = empty - loss([r for r in regions if r != source])
         out["left_out"][source] = loss([target, source]) - others
-        out["lead"][source] = loss([source]) - whole
+        out["lead"][source] = loss([source], STRICT) - whole
     return out
 
 

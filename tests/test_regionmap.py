@@ -105,10 +105,10 @@ def test_leaving_a_region_out_equals_a_fit_without_it():
     members = [np.arange(k * UNITS, (k + 1) * UNITS) for k in range(3)]
     design = Design.of(activity, activity, members, members, windows.start, BIN)
     train = design.fold != 0
-    whole = Maps.fitted(design, train)
+    whole = Maps.fitted(design, train)[0]
     kept = [np.arange(k * design.columns[0].size, (k + 1) * design.columns[0].size) for k in range(2)]
     small = Design(design.past[:, :, np.concatenate(kept[1:])], (kept[0],), design.targets, design.units, design.fold)
-    direct = Maps.fitted(small, train)
+    direct = Maps.fitted(small, train)[0]
     one = whole.without(np.concatenate([design.columns[0], design.columns[2]]), members[1])
     other = direct.without(np.zeros(0, np.int64), members[1])
     mine = (design.past @ one.into) @ one.out.T
