@@ -146,12 +146,12 @@ def _messy_units(times: ndarray, offsets: Int[ndarray, " edge"]) -> list[int]:
     """Units whose times do not rise, or are not finite: a NaN inside breaks the order, an infinity is at an end."""
     held = np.flatnonzero(offsets[1:] > offsets[:-1])
     first, last = offsets[:-1][held], offsets[1:][held] - 1
-    odd = [first[~np.isfinite(times[first])], last[~np.isfinite(times[last])]]
+    falls = [np.zeros(0, np.int64)]
     for start in range(0, len(times), CHUNK):
         piece = times[start : start + CHUNK + 1]
-        falls = start + 1 + np.flatnonzero(~(piece[1:] > piece[:-1]))
-        odd.append(falls[~np.isin(falls, first)])  # between two units times may fall
-    rows = np.concatenate(odd)
+        falls.append(start + 1 + np.flatnonzero(~(piece[1:] > piece[:-1])))
+    inside = np.setdiff1d(np.concatenate(falls), first)  # from one unit to the next times may fall
+    rows = np.concatenate([inside, first[~np.isfinite(times[first])], last[~np.isfinite(times[last])]])
     return sorted(set((np.searchsorted(offsets, rows, side="right") - 1).tolist()))
 
 
