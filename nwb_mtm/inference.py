@@ -11,7 +11,7 @@ from nwb_mtm.batch import Batch, make_batch
 from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.errors import RunError
 from nwb_mtm.masks import Mask
-from nwb_mtm.model.looking import chunks, predict_passes
+from nwb_mtm.model.looking import chunks, expected, predict_passes
 from nwb_mtm.passes import Pass, Score, passes
 from nwb_mtm.windows import Windows
 
@@ -81,7 +81,7 @@ def reconstruct(
     for rows, _ in chunks(batch, (Pass(np.zeros(len(windows.units), bool), np.zeros(0, np.int64)),)):
         some = batch.take(rows)
         with torch.no_grad():
-            found.append(model(some, _reading_mask(some, visible, causal)).exp().float().cpu().numpy())
+            found.append(expected(model(some, _reading_mask(some, visible, causal))).cpu().numpy())
     return np.concatenate(found)
 
 

@@ -1,6 +1,5 @@
 """The training loss."""
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -13,6 +12,6 @@ def poisson_nll(
     scored: Bool[Tensor, "batch bin unit"],
 ) -> Float[Tensor, ""]:
     """Mean over scored entries of the Poisson negative log-likelihood, up to a constant, in float32."""
-    rate = log_rate.float()
-    loss = rate.clamp_max(LARGEST_LOG_RATE).exp() - counts.float() * rate
-    return torch.where(scored, loss, 0.0).sum() / scored.sum().clamp_min(1)
+    rate, spikes = log_rate[scored].float(), counts[scored].float()
+    loss = rate.clamp_max(LARGEST_LOG_RATE).exp() - spikes * rate
+    return loss.sum() / max(1, len(loss))

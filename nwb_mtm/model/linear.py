@@ -35,10 +35,9 @@ class LinearPath(nn.Module):
         estimate = self.estimate(batch, mask)
         decode = look_up(self.decode.rows * self.home, batch.unit)
         first = _first_rows(estimate.pattern)
-        shared = decode[first]
-        raised = torch.einsum("ptkl,pnk->ptnl", estimate.covariance, shared)
-        raised = (raised * shared[:, None]).sum(-1) * self.spread(batch.unit[first])[..., 0][:, None]
-        return estimate.mean @ decode.mT + raised[estimate.pattern], estimate
+        spread = self.spread(batch.unit[first])[..., 0]
+        raised = estimate.covariance.flatten(2) @ _outer(decode[first], spread).mT
+        return raised[estimate.pattern] + estimate.mean @ decode.mT, estimate
 
     def estimate(self, batch: Batch, mask: Mask) -> Estimate:
         """The latents, from the seen entries alone."""
@@ -68,8 +67,15 @@ def _precision(
     """How much the seen units of a bin tell about the latents: a sum over them."""
     patterns, bins, _ = seen.shape
     latents = encode.shape[-1]
-    outer = (encode[..., :, None] * encode[..., None, :] * weight[..., None, None]).flatten(2)
+    outer = _outer(encode, weight)
     return (seen.to(outer.dtype) @ outer).view(patterns, bins, latents, latents)
+
+
+def _outer(
+    rows: Float[Tensor, "pattern unit latent"], weight: Float[Tensor, "pattern unit"]
+) -> Float[Tensor, "pattern unit square"]:
+    """Every unit's weighted row times itself."""
+    return ((rows * weight[..., None])[..., :, None] * rows[..., None, :]).flatten(2)
 
 
 def distinct(seen: Bool[Tensor, "batch bin unit"], session: Int[Tensor, " batch"]) -> Int[Tensor, " batch"]:

@@ -14,6 +14,12 @@ from nwb_mtm.model.mtm import MtM
 from nwb_mtm.passes import RULES, Pass, Score, forward_bins
 
 MOST_ENTRIES = 2**23  # entries of counts in one look at the network
+LEAST, MOST = -12.0, 3.0  # log expected counts stay between a spike in an hour and twenty in a bin
+
+
+def expected(log_rate: Float[Tensor, "batch bin unit"]) -> Float[Tensor, "batch bin unit"]:
+    """Expected counts, within reason."""
+    return log_rate.float().clamp(LEAST, MOST).exp()
 
 
 def predict_passes(
@@ -56,5 +62,5 @@ def _look(
         late = torch.arange(bins, device=device) >= bins - hidden_bins
         everywhere = everywhere | late[None, :, None]
     mask = Mask(everywhere, everywhere, scheme, causal=hidden_bins > 0)
-    rates: Tensor = model(batch.take(rows), mask).exp()
+    rates = expected(model(batch.take(rows), mask))
     return rates.view(len(plan), windows, bins, units).float().cpu().numpy()

@@ -13,8 +13,6 @@ from nwb_mtm.model.tables import look_up
 from nwb_mtm.model.transformer import Transformer, make_tokenizer
 from nwb_mtm.vocabulary import Vocabulary
 
-LEAST, MOST = -12.0, 3.0  # log expected counts stay between a spike in an hour and twenty in a bin
-
 
 class MtM(nn.Module):
     """Log expected counts: every unit's mean, plus what the linear path and the transformer see in the others."""
@@ -32,7 +30,7 @@ class MtM(nn.Module):
             change = change + self.linear(batch, mask)[0]
         if self.transformer is not None:
             change = change + self.transformer(batch, mask)
-        return change.expand(batch.counts.shape).clamp(LEAST, MOST)
+        return change.expand(batch.counts.shape)
 
     def latents(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin width"]:
         """What the model holds before the read-out."""
