@@ -1,6 +1,7 @@
 """The live view of training: curves on a terminal, plain lines when piped."""
 
 import sys
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Protocol
@@ -42,25 +43,33 @@ class TrainingView:
         self.losses: dict[str, list[float]] = {}
         self.scores: dict[str, list[float]] = {}
         self.spoken = -PLAIN_EVERY
+        self.started = 0.0
 
     def __enter__(self) -> "TrainingView":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self.live is not None:
-            self.live.stop()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.pause()
 
-    def show(self, step: StepLike, seconds: float) -> None:
+    def show(self, step: StepLike) -> None:
         """Add one step to the curves; start the live view with the first."""
+        self.started = self.started or time.monotonic()
         for name, value in step.loss.items():
             self.losses.setdefault(name, []).append(value)
         for name, value in (step.valid or {}).items():
             self.scores.setdefault(name, []).append(value)
         if self.live is None:
-            self._line(step, seconds)
+            self._line(step, time.monotonic() - self.started)
             return
         self.live.start()
         self.live.update(self._page(step))
+
+    def pause(self) -> None:
+        """Leave the curves on the screen and go on below them."""
+        if self.live is not None:
+            self.live.stop()
 
     def _line(self, step: StepLike, seconds: float) -> None:
         last = step.step >= step.steps
@@ -76,7 +85,8 @@ class TrainingView:
     def _page(self, step: StepLike) -> Group:
         head = Text.assemble(
             ("Training ", "bold"),
-            f"step {step.step:,} of {step.steps:,}   {step.windows_per_s:,.0f} windows/s   {clock(step.seconds_left)} left",
+            f"step {step.step:,} of {step.steps:,}   {step.windows_per_s:,.0f} windows/s   ",
+            f"{clock(step.seconds_left)} left",
         )
         grid = Table(box=None, pad_edge=False, header_style="dim")
         for name, justify in (("", "left"), ("now", "right"), ("course", "left")):

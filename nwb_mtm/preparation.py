@@ -118,7 +118,9 @@ def _once(recordings: Iterable[Recording], skipped: list[tuple[str, NwbMtmError]
             skipped.append((recording.source.name, RecordingError(text, kind="bad_selection")))
             continue
         if recording.key in seen:
-            recording = replace(recording, key=f"{recording.key}/{recording.source.identifier or recording.source.name}")
+            recording = replace(
+                recording, key=f"{recording.key}/{recording.source.identifier or recording.source.name}"
+            )
         seen[recording.key] = (recording.source.name, fingerprint)
         yield recording
 

@@ -1,0 +1,81 @@
+"""Show what a run tells as it goes, and stop it gently when asked."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .progress import TrainingView
+from .show import console, show_warning
+
+if TYPE_CHECKING:
+    from nwb_mtm.fitting import Event
+    from nwb_mtm.scores import Scores
+
+STOPPED = 75  # exit code of a run that was stopped and can go on
+
+
+class Stop:
+    """Turns Ctrl-C, SIGTERM and SIGUSR1 into a question that training asks between steps."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.before: dict[int, Any] = {}
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def __enter__(self) -> "Stop":
+        for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+            number = getattr(signal, name, None)
+            if number is not None:
+                self.before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+def follow(events: "Iterator[Event]") -> "Scores | None":
+    """Show every event; the scores, when there are any."""
+    from nwb_mtm.fitting import Said, Scored, Stopped, Written
+    from nwb_mtm.training import Step
+
+    out = console(stderr=True)
+    scores = None
+    with TrainingView() as view:
+        for event in events:
+            if isinstance(event, Step):
+                view.show(event)
+                continue
+            view.pause()
+            if isinstance(event, Said) and event.warning:
+                show_warning(event.text)
+            elif isinstance(event, Said):
+                out.print(event.text, markup=False)
+            elif isinstance(event, Written):
+                out.print(f"{event.what}: {event.path}", markup=False)
+            elif isinstance(event, Scored):
+                scores = event.scores
+                show_scores(scores)
+            elif isinstance(event, Stopped):
+                out.print(f"Stopped after step {event.step} and saved. Go on with:", markup=False)
+                out.print(f"  nwb-mtm fit --resume {event.folder.path}", markup=False)
+                sys.exit(STOPPED)
+    return scores
+
+
+def show_scores(scores: "Scores") -> None:
+    """The answers in words, then the tables, on stdout."""
+    from .evaluate import show
+
+    show(scores)

@@ -1,0 +1,112 @@
+"""`nwb-mtm fit`: train, evaluate, report."""
+
+import shlex
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .events import Stop, follow
+from .options import (
+    build_config,
+    build_sources,
+    fit_options,
+    output_options,
+    plain_sources,
+    source_options,
+    window_options,
+)
+
+EPILOG = """\b
+Examples:
+  nwb-mtm fit session.nwb
+  nwb-mtm fit dandiset 000409 --max-sessions 10
+  nwb-mtm fit files data/*.nwb --align stim_on_time --bin 0.02 --budget 5m
+  nwb-mtm fit new.nwb --from runs/pretrained --freeze trunk
+  nwb-mtm fit --resume runs/session-20260102-030405
+
+Exit codes: 0 done, 1 an error said plainly, 2 wrong usage, 75 stopped and
+saved (go on with --resume).
+"""
+
+
+@click.command("fit", epilog=EPILOG)
+@click.argument("sources", nargs=-1)
+@window_options
+@fit_options
+@click.option("--evaluate", type=click.Choice(["sample", "all", "none"]), help="Sessions to score.  [default: sample]")
+@click.option("--exact", is_flag=True, help="Leave out one unit at a time, instead of folds of units.")
+@click.option("--from", "init", metavar="MODEL", help="Start from a trained model.")
+@click.option("--freeze", type=click.Choice(["trunk"]), help="With --from: train only the new units' rows.")
+@click.option("--resume", metavar="RUN|auto", help="Go on with a stopped run; auto starts or goes on (with -o).")
+@click.option("--truth", type=click.Path(path_type=Path), help="Folder with the true rates of simulated files.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop (= nwb-mtm plan).")
+@source_options
+@output_options
+def command(sources: tuple[str, ...], **chosen: Any) -> None:
+    """Train on SOURCES; then evaluate and write the report.
+
+    Nothing but a SOURCE is needed: alignment, split, size and number of steps
+    follow from rules, are printed, and are written to config.toml.
+    `fit dandiset ID` and `fit files PATH...` are the same command.
+    """
+    given = plain_sources(sources)
+    if chosen["dry_run"]:
+        from .plan import show_plan
+
+        show_plan(given, chosen)
+        return
+    run_fit(given, chosen)
+
+
+def run_fit(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
+    """Start or go on with a run, and show what happens."""
+    from nwb_mtm.calls import load
+    from nwb_mtm.fitting import FitOptions, fit_run, resume_run
+    from nwb_mtm.runs import create, default_folder
+
+    with Stop() as stop:
+        options = FitOptions(
+            sources=build_sources(chosen),
+            strict=chosen["strict"],
+            truth=chosen["truth"],
+            command=command_line(),
+            init=load(chosen["init"]) if chosen["init"] else None,
+            freeze=chosen["freeze"],
+            stop=stop,
+        )
+        going = _going_on(chosen)
+        if going is not None:
+            follow(resume_run(going, options))
+            return
+        if not sources:
+            raise click.UsageError("Name at least one SOURCE, e.g. nwb-mtm fit session.nwb")
+        folder = chosen["output_dir"] or default_folder(sources[0], datetime.now().strftime("%Y%m%d-%H%M%S"))
+        config = build_config(chosen)
+        if chosen["exact"]:
+            config = config.changed({"evaluate.folds": 0})
+        run = create(folder, chosen["existing"])
+        if run is None:
+            click.echo(f"{folder} exists and is skipped.", err=True)
+            return
+        follow(fit_run(sources, run, config, options))
+
+
+def _going_on(chosen: dict[str, Any]) -> Path | None:
+    """The run to go on with, when there is one."""
+    if chosen["resume"] is None:
+        return None
+    if chosen["resume"] != "auto":
+        return Path(chosen["resume"])
+    if chosen["output_dir"] is None:
+        raise click.UsageError("--resume auto needs -o RUN, the folder to start or go on in.")
+    folder = Path(chosen["output_dir"])
+    return folder if (folder / "resume.safetensors").exists() or (folder / "model.safetensors").exists() else None
+
+
+def command_line() -> str:
+    """What was typed, with file names only."""
+    shown = [Path(word).name if ("/" in word or "\\" in word) and "://" not in word else word for word in sys.argv[1:]]
+    return shlex.join(["nwb-mtm", *shown])

@@ -1,0 +1,278 @@
+"""The whole road in one place: read, prepare, train, evaluate, report; what happens is yielded as it happens."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nwb_mtm import evaluation, report
+from nwb_mtm.activity import Options
+from nwb_mtm.checkpoint import Checkpoint, read_tensors
+from nwb_mtm.config import Config
+from nwb_mtm.errors import NwbMtmError, RunError
+from nwb_mtm.illustrating import of_sessions
+from nwb_mtm.nwb.reader import ReadOptions
+from nwb_mtm.oracle import Truth, find_truth
+from nwb_mtm.predictor import ModelPredictor
+from nwb_mtm.preparation import Prepared, Session, prepare
+from nwb_mtm.recording import Recording
+from nwb_mtm.report import figures
+from nwb_mtm.runs import RunFolder, write_json
+from nwb_mtm.scores import Scores
+from nwb_mtm.sources import SourceItem, SourceOptions, read_all, resolve_all
+from nwb_mtm.training import Step, Training
+
+SAVE_SECONDS = 120.0  # between saves of the state that a stopped run goes on from
+SAMPLE = 20  # sessions scored by default
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence for the user."""
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The scores of a run."""
+
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that is whole."""
+
+    path: Path
+    what: str
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Training was asked to stop; its state is saved."""
+
+    folder: RunFolder
+    step: int
+
+
+Event = Said | Step | Scored | Written | Stopped
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What a fit does beside training."""
+
+    sources: SourceOptions = field(default_factory=SourceOptions)
+    strict: bool = False
+    truth: Path | None = None
+    command: str = ""
+    init: Checkpoint | None = None
+    freeze: str | None = None
+    stop: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """What was read, with the files it came from."""
+
+    recordings: tuple[Recording, ...]
+    items: Mapping[str, SourceItem]
+    failed: tuple[tuple[str, NwbMtmError], ...]
+
+
+def read_options(config: Config) -> ReadOptions:
+    """What a run reads of every file."""
+    units = config.units
+    return ReadOptions(
+        quality=units.quality,
+        regions_from=units.regions_from or None,
+        region_level=units.region_level,
+        trials=units.trials or None,
+        within=units.within or None,
+    )
+
+
+def gather(sources: Sequence[str], config: Config, options: FitOptions) -> Iterator[Said | Gathered]:
+    """Find and read every source; what cannot be read is said and skipped."""
+    resolution = resolve_all(sources, options.sources)
+    yield from (Said(note) for note in resolution.notes)
+    yield from (Said(f"{left.name} is left out: {left.why}") for left in resolution.left)
+    recordings: list[Recording] = []
+    items: dict[str, SourceItem] = {}
+    failed: list[tuple[str, NwbMtmError]] = []
+    wanted = read_options(config)
+    for item, result in read_all(resolution.items, selection=wanted, options=options.sources, strict=options.strict):
+        if isinstance(result, NwbMtmError):
+            failed.append((item.name, result))
+            yield Said(f"{item.name} is skipped: {result}", warning=True)
+            continue
+        yield Said(f"{item.name}: {result}")
+        recordings.append(result)
+        items[result.key] = item
+    yield Gathered(tuple(recordings), items, tuple(failed))
+
+
+def fit_run(sources: Sequence[str], folder: RunFolder, config: Config, options: FitOptions) -> Iterator[Event]:
+    """The whole road for the sources, into a run folder."""
+    run = _Run(tuple(sources), folder, options)
+    yield from run.prepare(config)
+    yield from run.train(run.training(config))
+
+
+def resume_run(path: Path, options: FitOptions) -> Iterator[Event]:
+    """Go on with a run that was stopped, from its own folder alone."""
+    folder = RunFolder(path)
+    if not folder.resume.exists():
+        what = "is finished" if folder.model.exists() else "holds no state to go on from"
+        raise RunError(f"{path} {what}; --resume needs a run that was stopped.", kind="not_a_run")
+    header = read_tensors(folder.resume)[1]
+    config = Config.from_table(header["config"])
+    run = _Run(tuple(header["notes"]["sources"]), folder, options, spent=header["notes"]["seconds"])
+    yield from run.prepare(config)
+    training = run.training(config)
+    training.load_resume(folder.resume)
+    folder.cut_steps(training.step)
+    yield Said(f"Going on after step {training.step} of {training.steps}.")
+    yield from run.train(training)
+
+
+@dataclass
+class _Run:
+    """One run while it lasts."""
+
+    sources: tuple[str, ...]
+    folder: RunFolder
+    options: FitOptions
+    spent: float = 0.0  # seconds trained before a stop
+    gathered: Gathered = field(default_factory=lambda: Gathered((), {}, ()))
+    prepared: Prepared = field(default_factory=lambda: Prepared(()))
+
+    def prepare(self, config: Config) -> Iterator[Event]:
+        """Read the sources, cut windows, and write down what was left out."""
+        for event in gather(self.sources, config, self.options):
+            if isinstance(event, Gathered):
+                self.gathered = event
+            else:
+                yield event
+        self.prepared = prepare(self.gathered.recordings, config)
+        for session in self.prepared.sessions:
+            yield Said(session.reason)
+            yield from (Said(f"{session.windows.session}: {text}", warning=True) for text in session.warnings)
+        yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in self.prepared.skipped)
+        self._write_sources()
+
+    def _write_sources(self) -> None:
+        failed = [*self.gathered.failed, *self.prepared.skipped]
+        content = {
+            "sources": [session.to_json() for session in self.prepared.sessions],
+            "skipped": [{"name": n, "kind": e.kind, "message": str(e)} for n, e in failed],
+            "command": self.options.command,
+            "versions": evaluation.versions(),
+        }
+        write_json(self.folder.sources, content)
+
+    def training(self, config: Config) -> Training:
+        """Training on the prepared windows."""
+        return Training(
+            self.prepared.part("train"),
+            self.prepared.part("valid"),
+            config,
+            self.prepared.vocabulary,
+            init=self.options.init,
+            freeze=self.options.freeze,
+            provenance={
+                "command": self.options.command,
+                "versions": evaluation.versions(),
+                "sources": [{k: s.to_json()[k] for k in SOURCE_KEYS} for s in self.prepared.sessions],
+            },
+        )
+
+    def train(self, training: Training) -> Iterator[Event]:
+        """Step after step; then scores, figures and the page."""
+        yield from (Said(note) for note in training.notes)
+        started = saved = time.monotonic()
+        for step in training:
+            seconds = self.spent + time.monotonic() - started
+            self.folder.log_step(_line(step, seconds))
+            yield step
+            stop = self.options.stop() and step.step < step.steps
+            if stop or time.monotonic() - saved > SAVE_SECONDS:
+                training.save_resume(self.folder.resume, {"sources": list(self.sources), "seconds": seconds})
+                saved = time.monotonic()
+            if stop:
+                yield Stopped(self.folder, step.step)
+                return
+        training.config.save(self.folder.config)
+        checkpoint = training.checkpoint()
+        yield Written(checkpoint.save(self.folder.model), "model")
+        self.folder.resume.unlink(missing_ok=True)
+        yield from self.finish(checkpoint)
+
+    def finish(self, checkpoint: Checkpoint) -> Iterator[Event]:
+        """Scores, figures and the page of a trained model."""
+        config = checkpoint.config
+        if config.evaluate.sessions != "none":
+            chosen = sample(self.prepared.sessions) if config.evaluate.sessions == "sample" else self.prepared.sessions
+            predictor = ModelPredictor(checkpoint)
+            scores = score_sessions(predictor, chosen, config, truths=self._truths())
+            write_json(self.folder.scores, scores.to_json())
+            yield Scored(scores)
+            yield Written(self.folder.scores, "scores")
+            windows = {s.windows.session: s.windows for s in chosen}
+            drawn = of_sessions(predictor, windows, scores.sessions, strict=config.units.strict_regions)
+            figures.save(drawn, self.folder.figures)
+        yield Written(report.write(self.folder.path), "report")
+
+    def _truths(self) -> dict[str, Truth]:
+        found = {}
+        for key, item in self.gathered.items.items():
+            if isinstance(item.place, Path):
+                truth = find_truth(item.place, self.options.truth)
+                if truth is not None:
+                    found[key] = truth
+        return found
+
+
+SOURCE_KEYS = ("key", "name", "dandiset", "version", "etag", "doi", "licence", "identifier", "object_id", "alignment")
+
+
+def _line(step: Step, seconds: float) -> dict[str, Any]:
+    line: dict[str, Any] = {"step": step.step, "seconds": round(seconds, 2), "loss": dict(step.loss)}
+    if step.valid is not None:
+        line["valid"] = dict(step.valid)
+    return {**line, "windows_per_s": round(step.windows_per_s, 1)}
+
+
+def sample(sessions: Sequence[Session], most: int = SAMPLE) -> tuple[Session, ...]:
+    """At most `most` sessions, one of every subject before a second of any."""
+    turns: dict[str | None, int] = {}
+    ranked = []
+    for place, session in enumerate(sessions):
+        subject = session.recording.subject
+        turns[subject] = turns.get(subject, 0) + 1
+        ranked.append((turns[subject], place))
+    return tuple(sessions[place] for _, place in sorted(sorted(ranked)[:most], key=lambda pair: pair[1]))
+
+
+def score_sessions(
+    predictor: ModelPredictor, sessions: Sequence[Session], config: Config, *, truths: Mapping[str, Truth]
+) -> Scores:
+    """All scores of a model on the test windows of prepared sessions."""
+    settings = config.evaluate
+    options = Options(
+        folds=settings.folds or None,
+        strict=config.units.strict_regions,
+        draws=settings.bootstraps,
+        seed=settings.seed,
+    )
+    return evaluation.evaluate(
+        predictor,
+        [session.windows for session in sessions],
+        options=options,
+        trained=predictor.trained,
+        truths=truths,
+        recordings={session.windows.session: session.recording for session in sessions},
+    )
