@@ -33,7 +33,7 @@ def horizons(session: SessionScores) -> str:
     """Forward by how far ahead, beside the baselines."""
     forward = session.scores.get("forward")
     rows: Sequence[Mapping[str, Any]] = (forward.extra.get("curve") or ()) if forward else ()
-    if not rows:
+    if len(rows) < 2:
         return ""
     ahead = [number(row.get("horizon")) * 1000 for row in rows]
     found = [name for name in PREDICTORS if any(name in row for row in rows)]
@@ -70,7 +70,7 @@ def neighbours(session: SessionScores) -> str:
     """Score when neighbours are hidden too."""
     score = session.scores.get("co-smoothing")
     rows: Sequence[Mapping[str, Any]] = (score.extra.get("distance") or ()) if score else ()
-    if not rows:
+    if len(rows) < 2:
         return ""
     line = ([number(r.get("radius")) for r in rows], [number(r.get("bps_pooled")) for r in rows])
     note = "all units within a radius hidden too"

@@ -74,6 +74,10 @@ def _dot_with_interval(row: Row, at: Scale, y: float) -> list[str]:
 
 def score_panel(name: str, found: Overall) -> str:
     """Model, baselines and oracle of one score."""
+    if found.model is None and not found.baselines:
+        return svg.panel(
+            60, f"{name}: not scored", [*heading(name, HIDDEN.get(name, "")), svg.text(0, 52, "not scored")]
+        )
     tables = found.baselines
     order = sorted(tables, key=lambda b: (not is_blind(b), -nan_last(tables[b].bps_pooled.value)))
     rows = [Row("the model", found.model.bps_pooled if found.model else Value(math.nan), "model")]
@@ -92,12 +96,14 @@ def nan_last(value: float) -> float:
 
 def gain_mark(gain: Value, scale: Scale, kind: str) -> str:
     """The little chart beside a verdict: the gain's interval about zero."""
-    parts = [svg.line(scale.start, 12, scale.stop, 12, "axis"), svg.line(scale(0), 3, scale(0), 21, "zero")]
-    if known(gain):
-        parts += [
-            svg.line(scale(gain.low), 12, scale(gain.high), 12, f"whisker {kind}"),
-            svg.dot(scale(gain.value), 12, f"mark {kind}", radius=4.5),
-        ]
+    if not known(gain):
+        return ""
+    parts = [
+        svg.line(scale.start, 12, scale.stop, 12, "axis"),
+        svg.line(scale(0), 3, scale(0), 21, "zero"),
+        svg.line(scale(gain.low), 12, scale(gain.high), 12, f"whisker {kind}") if math.isfinite(gain.low) else "",
+        svg.dot(scale(gain.value), 12, f"mark {kind}", radius=4.5),
+    ]
     said = f"gain {signed(gain.value)}, interval {interval(gain)}"
     return svg.panel(24, said, parts, width=200, kind="small")
 

@@ -14,8 +14,8 @@ from nwb_mtm.report.figures import NOTHING, Example, Figures
 from nwb_mtm.report.images import image
 from nwb_mtm.report.svg import Scale
 
-WIDTH = 250.0
-LEFT, RIGHT, TOP = 50.0, 246.0, 40.0
+WIDTH = 256.0
+LEFT, RIGHT, TOP = 60.0, 252.0, 40.0
 LEAST_LABEL = 11.0  # pixels between region labels
 
 
@@ -55,7 +55,7 @@ def _frame(levels: UInt8[ndarray, "unit bin"], names: Sequence[str], height: flo
     middles = [TOP + (start + size / 2) * scale for start, (_, size) in zip(starts, groups)]
     shown = [i for i, (_, size) in enumerate(groups) if size * scale >= (0 if len(groups) < 20 else LEAST_LABEL / 2)]
     for i, y in zip(shown, svg.apart([middles[i] for i in shown], LEAST_LABEL)):
-        parts.append(svg.text(LEFT - 6, y + 3.5, shorten(groups[i][0], 8), "tick", "end"))
+        parts.append(svg.text(LEFT - 6, y + 3.5, shorten(groups[i][0], 9), "tick", "end"))
     return parts
 
 
@@ -150,6 +150,6 @@ def _field(value: float, most: float, place: tuple[float, float, float], who: st
     parts = svg.rect(x + 0.5, y + 0.5, side - 1, side - 1, f"shade h{step}", note)
     if side >= 26:
         kind = ("over" if step > 4 else "under") + (" pale" if pale else "")
-        number = words.figure(round(value, digits) + 0.0, digits)
+        number = words.figure(value, digits)
         parts += svg.text(x + side / 2, y + side / 2 + 4, number, f"field {kind}", "middle")
     return parts

@@ -28,6 +28,7 @@ class Overall:
     verdict: str = "not scored"
     windows_to_tell: int | None = None
     guarded: Mapping[str, Table] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +100,7 @@ def _of_session(found: Activity) -> Overall:
         verdict=found.verdict,
         windows_to_tell=found.windows_to_tell,
         guarded={name: each.scored for name, each in found.guarded.items()},
+        notes=found.notes,
     )
 
 

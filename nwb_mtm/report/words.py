@@ -86,10 +86,16 @@ def answer(score: str, found: Overall) -> Answer:
     against = in_sentence(found.against or best_blind(found))
     told = f"{signed(found.gain.value)} bits per spike over {against} ({interval(found.gain)})."
     if not known(found.gain):
-        told = "There were too few regions, spikes or windows."
+        told = why_not(found)
     elif found.verdict == "cannot tell":
         told = f"{told[:-1]}: the interval includes 0. {windows_needed(found)}"
     return Answer(score, QUESTIONS.get(score, score), found.verdict, told.strip(), found.gain)
+
+
+def why_not(found: Overall) -> str:
+    """Why there is no gain, in the scores' own words when they have any."""
+    said = next((note.removeprefix("not scored: ") for note in found.notes if note.startswith("not scored")), "")
+    return f"{said[:1].upper()}{said[1:]}." if said else "There were too few regions, spikes or windows."
 
 
 def windows_needed(found: Overall) -> str:
@@ -129,7 +135,7 @@ def signed(value: float, digits: int = 3) -> str:
 
 def figure(value: float, digits: int = 3) -> str:
     """A number without a plus."""
-    return f"{value:.{digits}f}".replace("-", "\u2212") if math.isfinite(value) else "–"
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "\u2212") if math.isfinite(value) else "–"
 
 
 def interval(found: Value, digits: int = 3) -> str:

@@ -174,6 +174,6 @@ def test_what_is_no_run_is_said_plainly(tmp_path: Path) -> None:
 
 
 def test_a_run_of_many_sessions_stays_below_five_megabytes(tmp_path: Path) -> None:
-    page = report.write(fake_run(tmp_path / "run", sessions=4, units=240, trials=40))
+    page = report.write(fake_run(tmp_path / "run", sessions=3, units=200, trials=40))
     assert page.stat().st_size < 5e6
     assert "Session by session" in page.read_text(encoding="utf-8")
