@@ -468,6 +468,193 @@ def test_what_cannot_be_written_is_said_plainly(source: Path, prediction: Predic
         annotate(source, prediction, what=("spikes",))
 
 
+# layouts
+
+
+QUICK = ("ibl_000409", "duplicate_ids", "unknown_extension")
+OTHERS = ("allen_000021", "nlb_000128_train", "steinmetz_000017", "map_000363", "perich_000688", "turner_000947",
+          "human_000207", "far_clock", "byte_strings", "two_regions", "watched_in_parts", "region_strings")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(n, marks=pytest.mark.slow) for n in OTHERS)])
+@pytest.mark.filterwarnings("ignore")
+def test_every_layout_is_annotated(name: str, tmp_path: Path) -> None:
+    import zoo
+
+    path, _ = zoo.build(name, tmp_path)
+    before = digest(path)
+    done = annotate(path, stand_in(read(path)))
+    assert check(done.path, source=path).passed
+    assert digest(path) == before
+    with pynwb.NWBHDF5IO(str(done.path), "r") as io:
+        assert [e for e in pynwb.validate(io=io) if "Reconstruct" in str(e)] == []
+    if done.mode == "copy":
+        assert {n: v for n, v in hashes(done.path).items() if n in hashes(path)} == hashes(path)
+
+
+def test_a_zarr_store_with_references_gets_a_sidecar(tmp_path: Path) -> None:
+    pytest.importorskip("zarr", reason="needs the zarr extra")
+    import zoo_zarr
+
+    store = tmp_path / "store.nwb.zarr"
+    zoo_zarr.make_store(store)
+    done = annotate(store, stand_in(read(store)))
+    assert done.mode == "sidecar"
+    assert done.path.name == "store_desc-mtm.nwb"
+    assert check(done.path, source=store).passed
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_zarr_store_without_references_is_copied(tmp_path: Path) -> None:
+    backend = pytest.importorskip("hdmf_zarr", reason="needs the zarr extra")
+    from datetime import UTC, datetime
+
+    file = pynwb.NWBFile("about", "identifier", datetime(2020, 1, 1, tzinfo=UTC), session_id="s")
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        file.add_unit(spike_times=np.sort(rng.uniform(0, 100, 400)))
+    store = tmp_path / "store.nwb.zarr"
+    with backend.NWBZarrIO(str(store), "w") as io:
+        io.write(file)
+    done = annotate(store, stand_in(read(store)))
+    assert done.mode == "copy"
+    assert check(done.path).passed
+    annotate(store, stand_in(read(store)), existing="overwrite")
+    assert check(done.path).passed
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["store.nwb.zarr", "store_desc-mtm.nwb.zarr"]
+
+
+# with a model
+
+
+@pytest.fixture(scope="module")
+def model(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that learnt nothing, but knows which time it would have learnt from."""
+    import torch
+
+    from nwb_mtm.checkpoint import Checkpoint
+    from nwb_mtm.config import Config
+    from nwb_mtm.model import build
+    from nwb_mtm.model.sizes import sized
+    from nwb_mtm.preparation import prepare
+    from nwb_mtm.vocabulary import Vocabulary
+
+    config = Config().changed({"windows.align": "stim_on_time"})
+    windows = prepare([read(simulated)], config).sessions[0].windows
+    config = sized(config, [windows])
+    vocabulary = Vocabulary.from_windows([windows])
+    torch.manual_seed(0)
+    network = build(config, vocabulary, windows.bins)
+    assert windows.partition is not None
+    checkpoint = Checkpoint(
+        config=config,
+        vocabulary=vocabulary,
+        weights=network.state_dict(),
+        bins=windows.bins,
+        bin_size=windows.bin_size,
+        splits={windows.session: windows.partition},
+        fingerprints={windows.session: windows.fingerprint},
+        schemes=("neuron", "causal", "inter-region", "intra-region"),
+        provenance={"command": "nwb-mtm fit /home/somebody/session.nwb"},
+    )
+    return checkpoint.save(tmp_path_factory.mktemp("model") / "model.safetensors")
+
+
+def test_a_model_writes_everything_asked_for(source: Path, model: Path) -> None:
+    what = ("rates", "latents", "behavior", "labels")
+    done = annotate(source, model, what=what)
+    checked = check(done.path)
+    assert checked.passed
+    claims = {claim.name for claim in checked.claims}
+    assert {"score.decoded.stim_side.accuracy", "score.decoded.wheel_velocity.r2"} <= claims
+    back = read_predictions(done.path)
+    assert back.provenance["model.command"] == "nwb-mtm fit session.nwb"
+    assert back.provenance["split.kind"] == "blocks"
+    assert "wheel_velocity" in back.behaviors
+    assert back.latents is not None
+    with pynwb.NWBHDF5IO(str(done.path), "r") as io:
+        assert pynwb.validate(io=io) == []
+        trials = io.read().processing["behavior"]["DecodedTrials"].to_dataframe()
+    chances = trials[["stim_side_p_left", "stim_side_p_right"]].sum(axis=1)
+    assert np.allclose(chances[chances.notna() & (chances > 0)], 1.0)
+    assert {"start_time", "stop_time", "trial_row", "stim_side_decoded", "split", "fold"} <= set(trials.columns)
+
+
+def test_a_tampered_decoding_score_is_found(source: Path, model: Path) -> None:
+    path = annotate(source, model, what=("rates", "behavior")).path
+    with h5py.File(path, "r+") as file:
+        data = file["processing/behavior/DecodedBehavior/wheel_velocity/data"]
+        data[:] = data[:] * 1.5
+    wrong = [claim.name for claim in check(path).claims if not claim.holds]
+    assert wrong == ["score.decoded.wheel_velocity.r2"]
+
+
+def test_only_test_windows_of_the_model_are_filled(source: Path, model: Path) -> None:
+    from nwb_mtm.checkpoint import Checkpoint
+
+    split = next(iter(Checkpoint.load(model).splits.values()))
+    back = read_predictions(annotate(source, model).path)
+    filled = back.centers[0][np.isfinite(back.rates[0]).all(axis=1)]
+    inside = ((filled[:, None] > split.test[:, 0]) & (filled[:, None] < split.test[:, 1])).any(axis=1)
+    assert len(filled)
+    assert inside.all()
+
+
+def test_extrapolated_time_is_marked(source: Path, model: Path) -> None:
+    usual = annotate(source, model).path
+    more = annotate(source, model, extrapolate=True, out=source.parent / "more.nwb").path
+    with h5py.File(usual, "r") as a, h5py.File(more, "r") as b:
+        kinds = [file["processing/ecephys/ReconstructedSamples/data"][:] for file in (a, b)]
+        rates = [np.isfinite(f["processing/ecephys/ReconstructedRates/data"][:]).any(axis=1) for f in (a, b)]
+    assert not (kinds[0] & names.EXTRAPOLATED).any()
+    assert np.array_equal((kinds[1] & names.EXTRAPOLATED) > 0, rates[1] & ~rates[0])
+    assert rates[1].sum() > rates[0].sum()
+
+
+def test_causal_rates_say_so(source: Path, model: Path) -> None:
+    back = read_predictions(annotate(source, model, scheme="causal").path)
+    assert back.causal
+    assert back.reach == 0.0
+
+
+def test_a_session_the_model_does_not_know_is_refused(model: Path, tmp_path: Path) -> None:
+    other = next(synthetic.simulate(sessions=1, units=20, trials=20, seed=9)).recording.to_nwb(tmp_path / "other.nwb")
+    with pytest.raises(RunError) as caught:
+        annotate(other, model)
+    assert caught.value.kind == "does_not_fit"
+
+
+def test_a_folder_becomes_a_dandiset(simulated: Path, model: Path, tmp_path: Path) -> None:
+    from nwb_mtm.annotation.many import annotate_all
+
+    folder = tmp_path / "in"
+    shutil.copytree(simulated.parents[1], folder)
+    (folder / "broken.nwb").write_bytes(b"")
+    found = list(annotate_all(model, [str(folder)], out=tmp_path / "out"))
+    assert sorted(one.kind for one in found) == ["", "empty_file"]
+    assert (tmp_path / "out" / "sub-sim01" / "sub-sim01_ses-a_desc-mtm_ecephys.nwb").is_file()
+    card = (tmp_path / "out" / "dandiset.yaml").read_text()
+    assert "schemaKey" in card
+    again = list(annotate_all(model, [str(folder)], out=tmp_path / "out"))
+    assert sorted(one.kind for one in again) == ["empty_file", "exists"]
+
+
+def test_a_derivative_names_what_it_comes_from() -> None:
+    from nwb_mtm.annotation.dandisets import describe
+    from nwb_mtm.recording import Source
+
+    licences = ("spdx:CC-BY-4.0", "spdx:CC0-1.0")
+    sources = [
+        Source("a.nwb", dandiset=f"00000{i}", version="0.1", doi=f"10.48324/dandi.00000{i}/0.1", licence=licence)
+        for i, licence in enumerate(licences)
+    ]
+    card = describe(sources)
+    assert [r["relation"] for r in card["relatedResource"]] == ["dcite:IsDerivedFrom"] * 2
+    assert card["relatedResource"][0]["url"] == "https://doi.org/10.48324/dandi.000000/0.1"
+    assert card["license"] == list(licences)
+    assert "different licences" in card["description"]
+
+
 # failing and being killed
 
 
