@@ -12,6 +12,7 @@ from nwb_mtm.checkpoint import Checkpoint, read_tensors
 from nwb_mtm.config import Config
 from nwb_mtm.errors import NwbMtmError, RunError
 from nwb_mtm.illustrating import of_sessions
+from nwb_mtm.levels import with_one_level
 from nwb_mtm.nwb.reader import ReadOptions
 from nwb_mtm.oracle import Truth, find_truth
 from nwb_mtm.predictor import ModelPredictor
@@ -19,6 +20,7 @@ from nwb_mtm.preparation import Prepared, Session, prepare
 from nwb_mtm.recording import Recording
 from nwb_mtm.report import figures
 from nwb_mtm.runs import RunFolder, write_json
+from nwb_mtm.score_tables import write_scores
 from nwb_mtm.scores import Scores
 from nwb_mtm.sources import SourceItem, SourceOptions, read_all, resolve_all
 from nwb_mtm.training import Step, Training
@@ -89,7 +91,8 @@ def read_options(config: Config) -> ReadOptions:
     return ReadOptions(
         quality=units.quality,
         regions_from=units.regions_from or None,
-        region_level=units.region_level,
+        regions=units.regions,
+        region_level="raw" if units.region_level == "auto" else units.region_level,  # auto: one level for the run
         trials=units.trials or None,
         within=units.within or None,
     )
@@ -112,7 +115,9 @@ def gather(sources: Sequence[str], config: Config, options: FitOptions) -> Itera
         yield Said(f"{item.name}: {result}")
         recordings.append(result)
         items[result.key] = item
-    yield Gathered(tuple(recordings), items, tuple(failed))
+    level = config.units.region_level
+    levelled = with_one_level(recordings, "auto") if level == "auto" else tuple(recordings)
+    yield Gathered(levelled, items, tuple(failed))
 
 
 def fit_run(sources: Sequence[str], folder: RunFolder, config: Config, options: FitOptions) -> Iterator[Event]:
@@ -218,7 +223,7 @@ class _Run:
             chosen = sample(self.prepared.sessions) if config.evaluate.sessions == "sample" else self.prepared.sessions
             predictor = ModelPredictor(checkpoint)
             scores = score_sessions(predictor, chosen, config, truths=self._truths())
-            write_json(self.folder.scores, scores.to_json())
+            write_scores(scores, self.folder.path, existing="overwrite")
             yield Scored(scores)
             yield Written(self.folder.scores, "scores")
             windows = {s.windows.session: s.windows for s in chosen}

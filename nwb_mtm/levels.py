@@ -176,3 +176,9 @@ def _extends(short: str, long: str) -> bool:
         return False
     rest = long[len(short) :]
     return rest[:1] in ("-",) or (short.isupper() and (rest[:1].islower() or rest.isdigit()))
+
+
+def with_one_level(recordings: Sequence[Recording], level: str) -> tuple[Recording, ...]:
+    """All recordings at one level; `auto` chooses it for all of them together."""
+    chosen = choose_level([r.units.regions for r in recordings]) if level == "auto" else level
+    return tuple(with_level(recording, chosen) for recording in recordings)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nwb_mtm.errors import ConfigError
-from nwb_mtm.levels import at_level, choose_level, load_atlas, related, with_level
+from nwb_mtm.levels import at_level, choose_level, load_atlas, related, with_level, with_one_level
 from nwb_mtm.recording import Recording
 
 
@@ -63,3 +63,10 @@ def test_a_recording_changes_its_level_and_keeps_the_raw_names() -> None:
     assert merged.units.regions == ("VISp", "VISp")
     assert merged.units.raw_regions == ("VISp2/3", "VISp5")
     assert merged.region_level == "merged"
+
+
+def test_recordings_of_one_run_share_one_level() -> None:
+    fine = Recording.from_arrays([[0.1]] * 12, session="a", regions=["VISp2/3"] * 6 + ["VISp5"] * 6)
+    few = Recording.from_arrays([[0.1]] * 12, session="b", regions=["VISp1", "VISp4", "VISp5", "VISp6a"] * 3)
+    assert [r.region_level for r in with_one_level([fine, few], "auto")] == ["merged", "merged"]
+    assert [r.region_level for r in with_one_level([fine], "auto")] == ["raw"]

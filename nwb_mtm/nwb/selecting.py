@@ -74,10 +74,8 @@ def _unit_rules(
         rules.append((f"rate at least {options.min_rate:g} Hz", rates(contents) >= options.min_rate))
     if options.regions and options.regions != (GROUP,):
         wanted = frozenset(options.regions)
-        raw = contents.placement.regions
-        rules.append(
-            ("in the regions asked for", np.array([r in wanted or q in wanted for r, q in zip(regions, raw)], bool))
-        )
+        named = [{r, q, merge(q)} for r, q in zip(regions, contents.placement.regions)]
+        rules.append(("in the regions asked for", np.array([bool(names & wanted) for names in named], bool)))
     good = np.array([q is not False for q in contents.quality], bool) if count else np.zeros(0, bool)
     return [*rules, (f"quality: {contents.quality_rule}", good)]
 
