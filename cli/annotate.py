@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from .options import existing_option
+
 
 @click.command("annotate")
 @click.argument("model")
@@ -25,7 +27,7 @@ import click
 @click.option("--exact", is_flag=True, help="Hide one unit at a time, instead of folds of units.")
 @click.option("--include-trained", is_flag=True, help="Also write rates of training time, into a second series.")
 @click.option("--extrapolate", is_flag=True, help="Also predict time of a kind the model was not trained on.")
-@click.option("-e", "--existing", type=click.Choice(["error", "skip", "overwrite"]), default="error", show_default=True)
+@existing_option
 @click.option("-J", "--jobs", default=1, show_default=True, help="Files at a time.")
 @click.option("-i", "--dandi-instance", help="Archive to read from.")
 @click.option("--strict", is_flag=True, help="Stop at the first file that fails.")

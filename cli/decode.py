@@ -15,7 +15,7 @@ S = TypeVar("S")
 EPILOG = """\b
 Examples:
   nwb-mtm decode runs/session session.nwb
-  nwb-mtm decode runs/session session.nwb --target choice --target wheel_velocity
+  nwb-mtm decode runs/session session.nwb --target choice --target wheel
   nwb-mtm decode counts session.nwb --align stim_on_time --after 0.3
 """
 

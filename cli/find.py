@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import build_sources, source_options
+from .options import build_sources, existing_option, source_options
 
 if TYPE_CHECKING:
     from nwb_mtm.discovery import Findings, Found
@@ -24,7 +24,7 @@ Examples:
 @source_options
 @click.option("--deep", is_flag=True, help="Open each file and count units, regions, trials, behaviours.")
 @click.option("--manifest", type=click.Path(dir_okay=False, path_type=Path), help="Write the list that fit runs.")
-@click.option("-e", "--existing", type=click.Choice(["error", "skip", "overwrite"]), default="error", show_default=True)
+@existing_option
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known, as JSON.")
 def command(
     sources: tuple[str, ...], deep: bool, manifest: Path | None, existing: str, as_json: bool, **chosen: Any

@@ -29,7 +29,6 @@ SETTINGS = {
     "regions_from": "units.regions_from",
     "trials": "units.trials",
     "within": "units.within",
-    "preset": "model.preset",
     "budget": "train.budget",
     "steps": "train.steps",
     "seed": "train.seed",
@@ -94,16 +93,18 @@ fit_options = _all(
     click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting, e.g. train.batch=32."),
 )
 
+existing_option = click.option(
+    "-e",
+    "--existing",
+    type=click.Choice(["error", "skip", "overwrite"]),
+    default="error",
+    show_default=True,
+    help="What to do when the output exists.",
+)
+
 output_options = _all(
     click.option("-o", "--output-dir", type=click.Path(path_type=Path), help="Where to write."),
-    click.option(
-        "-e",
-        "--existing",
-        type=click.Choice(["error", "skip", "overwrite"]),
-        default="error",
-        show_default=True,
-        help="What to do when the output exists.",
-    ),
+    existing_option,
 )
 
 
@@ -114,6 +115,10 @@ def build_config(chosen: Mapping[str, Any], base: "Config | None" = None) -> "Co
     from nwb_mtm.config import Config
 
     config = base or (Config.load(chosen["config_file"]) if chosen.get("config_file") else Config())
+    if chosen.get("preset"):
+        from nwb_mtm.presets import preset
+
+        config = preset(chosen["preset"], config)
     changes: dict[str, Any] = {}
     for name, setting in SETTINGS.items():
         value = chosen.get(name)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from .options import existing_option
+
 
 @click.group("config")
 def command() -> None:
@@ -73,14 +75,7 @@ def check(file: Path) -> None:
 
 @command.command("init")
 @click.argument("file", default="nwb-mtm.toml", type=click.Path(path_type=Path, dir_okay=False))
-@click.option(
-    "-e",
-    "--existing",
-    type=click.Choice(["error", "skip", "overwrite"]),
-    default="error",
-    show_default=True,
-    help="What to do when FILE is there.",
-)
+@existing_option
 def init(file: Path, existing: str) -> None:
     """Write a commented FILE of all settings, to change and to hand to `fit --config`.
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from .options import existing_option
+
 
 @click.command("simulate")
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -12,9 +14,7 @@ import click
 @click.option("--trials", default=200, show_default=True, help="Trials in each session.")
 @click.option("--seed", default=0, show_default=True, help="Chance; the same seed gives the same spikes.")
 @click.option("--flaws", default="", help="Flaws to plant, separated by commas; `all` for every one.")
-@click.option(
-    "-e", "--existing", type=click.Choice(["error", "skip", "overwrite"]), default="error", show_default=True
-)
+@existing_option
 @click.option("--json", "as_json", is_flag=True, help="The paths as JSON.")
 def command(
     folder: Path, sessions: int, units: int, trials: int, seed: int, flaws: str, existing: str, as_json: bool
