@@ -115,9 +115,39 @@ def show_json(scores: "Scores") -> None:
 
 def show(scores: "Scores") -> None:
     """The answers in words, the checks, then a table for every score."""
-    from nwb_mtm.score_tables import headline, table_rows
+    from nwb_mtm.score_tables import table_rows
 
     from .show import console, table
+
+    show_answers(scores)
+    out = console()
+    columns = ("bits per spike", "pooled", "mean", "median", "train null", "D2", "above 0", "units")
+    for title, rows in table_rows(scores):
+        out.print()
+        out.print(table(title, columns, rows))
+    notes = dict.fromkeys(n for s in scores.sessions.values() for a in s.scores.values() for n in a.notes)
+    for note in notes:
+        out.print(f"Note: {note}.", markup=False)
+
+
+def show_brief(scores: "Scores") -> None:
+    """The answers, the checks, and one table with a row for every score."""
+    from nwb_mtm.score_tables import brief_rows
+
+    from .show import console, table
+
+    show_answers(scores)
+    columns, rows = brief_rows(scores)
+    out = console()
+    out.print()
+    out.print(table("Mean bits per spike, as published (scores.json has all)", columns, rows))
+
+
+def show_answers(scores: "Scores") -> None:
+    """One line for every question, then the box of checks."""
+    from nwb_mtm.score_tables import headline
+
+    from .show import console
 
     out = console()
     for line in headline(scores):
@@ -127,10 +157,3 @@ def show(scores: "Scores") -> None:
     for one in scores.checks:
         out.print(f"[{colors[one.status]}]{one.status:>4}[/]", end="  ")
         out.print(f"{one.name}: {one.message}", markup=False)
-    columns = ("bits per spike", "pooled", "mean", "median", "train null", "D2", "above 0", "units")
-    for title, rows in table_rows(scores):
-        out.print()
-        out.print(table(title, columns, rows))
-    notes = dict.fromkeys(n for s in scores.sessions.values() for a in s.scores.values() for n in a.notes)
-    for note in notes:
-        out.print(f"Note: {note}.", markup=False)

@@ -75,7 +75,7 @@ def follow(events: "Iterator[Event]") -> "Scores | None":
 
 
 def show_scores(scores: "Scores") -> None:
-    """The answers in words, then the tables, on stdout."""
-    from .evaluate import show
+    """The answers in words, the checks and one table, on stdout."""
+    from .evaluate import show_brief
 
-    show(scores)
+    show_brief(scores)

@@ -77,6 +77,26 @@ def predictors(activity: Activity) -> dict[str, Any]:
     return found if activity.oracle is None else {**found, "oracle": activity.oracle}
 
 
+BRIEF = ("constant", "psth", "drift", "ridge")
+
+
+def brief_rows(scores: Scores) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Columns and rows of the shortest table: a score a line, the model beside a few baselines and the oracle."""
+    rows: list[tuple[object, ...]] = []
+    for name, mean in scores.mean.items():
+        others = [_short(mean.baselines.get(baseline)) for baseline in BRIEF]
+        oracle = [s.scores[name].oracle for s in scores.sessions.values() if name in s.scores]
+        known = [one.scored.bps_mean.value for one in oracle if one is not None]
+        model = "-" if mean.model is None else str(mean.model.bps_mean)
+        best = f"{sum(known) / len(known):.3f}" if known else "-"
+        rows.append((name, model, *others, best))
+    return ("score", "model", *BRIEF, "truth"), rows
+
+
+def _short(found: Table | None) -> str:
+    return "-" if found is None else f"{found.bps_mean.value:.3f}"
+
+
 def table_rows(scores: Scores) -> Iterator[tuple[str, list[tuple[object, ...]]]]:
     """A title and rows for every score: model, baselines, truth; over sessions when there are several."""
     for name, mean in scores.mean.items():
