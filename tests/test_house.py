@@ -105,7 +105,8 @@ def test_files_and_functions_stay_small(path: Path) -> None:
     assert lines <= (400 if "model" in path.parts else 300), f"{path.name} has {lines} lines"
     for node in nodes(path):
         if isinstance(node, ast.FunctionDef):
-            length = (node.body[-1].end_lineno or 0) - node.body[0].lineno + 1
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            length = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
             assert length <= 40, f"{path.name}: {node.name} has {length} lines"
 
 
