@@ -1,6 +1,7 @@
 """Decoding: planted labels and series are found, chance is not, and time leaks nowhere."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from nwb_mtm.decoding_nulls import (
     window_shifts,
 )
 from nwb_mtm.decoding_series import decode_series
+from nwb_mtm.decoding_sessions import across_sessions
 from nwb_mtm.decoding_targets import Labels, choose, events_inside, giveaway, is_position, labels_of
 from nwb_mtm.decoding_trials import LabelProblem, decode_trials, fit_labels, null_auc, score_labels
 from nwb_mtm.errors import RecordingError
@@ -419,3 +421,13 @@ def test_runs_of_a_label_go_to_one_side_and_every_label_has_both():
     assert not (fits & test).any()
     assert runs_matter(codes)
     assert not runs_matter(np.random.default_rng(0).integers(0, 2, 200))
+
+
+def test_sessions_are_resampled_by_subject(found):
+    _, decoding = found
+    assert across_sessions([decoding]) == []
+    rows = across_sessions([decoding, replace(decoding, session="other/a"), replace(decoding, session="other/b")])
+    row = next(r for r in rows if r["target"] == "choice" and r["features"] == "counts" and r["metric"] == "auc")
+    assert (row["sessions"], row["subjects"]) == (3, 2)
+    assert row["value"] == row["each"][0]
+    assert {r["target"] for r in rows} == {"choice", "wheel_velocity"}
