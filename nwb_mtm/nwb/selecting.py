@@ -16,6 +16,7 @@ from nwb_mtm.nwb.observation import intersection, without
 from nwb_mtm.nwb.options import ReadOptions, split_within
 from nwb_mtm.nwb.trials import find_interval_path
 from nwb_mtm.recording import Intervals, Observed, Units, unit_keys
+from nwb_mtm.regions import merge
 
 GROUP = "group"
 
