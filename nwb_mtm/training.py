@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from nwb_mtm.errors import RunError
 from nwb_mtm.losses import poisson_nll
 from nwb_mtm.masks import make_schemes
 from nwb_mtm.model import MtM, build
+from nwb_mtm.model.align import align
 from nwb_mtm.model.sizes import sized
 from nwb_mtm.model.start import start_from
 from nwb_mtm.model.transfer import freeze_trunk, transfer
@@ -101,9 +103,16 @@ class Training:
             start_from(model, roster.unit, one.counts, one.valid)
         if init is not None:
             transfer(init.weights, init.vocabulary, model, self.vocabulary)
+            self._align(model, init.vocabulary)
         if self.config.train.freeze == "trunk":
             freeze_trunk(model)
         return model
+
+    def _align(self, model: MtM, known: Vocabulary) -> None:
+        """Rows for units of sessions that the model we start from does not know."""
+        for one, roster in zip(self.windows, self.rosters):
+            if model.linear is not None and one.session not in known.units:
+                align(model.linear, roster.unit, one.counts, one.valid)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -144,14 +153,24 @@ class Training:
             )
 
     def _steps_for_budget(self) -> int:
-        """Time warm steps and a validation, then go back to the start."""
-        budget, before = seconds(self.config.train.budget), self._state()
+        """Time warm steps and a validation; the steps that fit into what is left."""
+        budget = seconds(self.config.train.budget)
+        began = time.perf_counter()
+        each, look = self.measure(0.1 * budget)
+        left = budget - (time.perf_counter() - began) - (LOOKS + 1) * look
+        steps = max(LOOKS, int(0.97 * left / each)) if each else LOOKS
+        self.config = self.config.changed({"train.steps": steps})
+        return steps
+
+    def measure(self, longest: float) -> tuple[float, float]:
+        """Seconds of a warm step and of a validation, timed for at most `longest`; training stays at its start."""
+        before, steps = self._state(), self.steps
         began = time.perf_counter()
         self.steps = 10**6
         self._train_step()
         warm = time.perf_counter()
         count = 0
-        while count < TIMED_STEPS and time.perf_counter() - began < 0.1 * budget:
+        while count < TIMED_STEPS and time.perf_counter() - began < longest:
             self._train_step()
             count += 1
         each = (time.perf_counter() - warm) / max(count, 1)
@@ -159,12 +178,14 @@ class Training:
         self._look()
         look = time.perf_counter() - looking
         self._restore(before)
-        left = budget - (time.perf_counter() - began) - (LOOKS + 1) * look
-        steps = max(LOOKS, int(0.97 * left / each)) if count else LOOKS
-        self.config = self.config.changed({"train.steps": steps})
-        return steps
+        self.steps = steps
+        return (each if count else 0.0), look
 
     def _train_step(self) -> tuple[dict[str, float], int]:
+        with threads(1 if self.model.transformer is None else torch.get_num_threads()):
+            return self._update()
+
+    def _update(self) -> tuple[dict[str, float], int]:
         """One update; the loss of every scheme and the number of windows looked at."""
         self.model.train()
         self._set_rates()
@@ -285,3 +306,14 @@ def choose_device(name: str) -> torch.device:
     if name != "auto":
         return torch.device(name)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """So many threads for a while: the smoother's small matrices are slower, not faster, with more than one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
