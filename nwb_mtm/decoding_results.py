@@ -6,16 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from nwb_mtm.intervals import Value
+from nwb_mtm.intervals import Value, value_json
 
 CLOCK, COUNTS, RATES, LATENTS = "clock", "counts", "rates", "latents"
 OWN = (RATES, LATENTS, COUNTS)  # whose figure stands first: the model's when there is one
-
-
-def value_json(value: Value) -> dict[str, float | None]:
-    """A number and its interval, null where not defined."""
-    parts = {"value": value.value, "low": value.low, "high": value.high}
-    return {name: float(v) if np.isfinite(v) else None for name, v in parts.items()}
 
 
 def verdict(gain: Value | None) -> str:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from nwb_mtm.decoding_results import Decoding, value_json
-from nwb_mtm.intervals import interval, subject_draws
+from nwb_mtm.decoding_results import Decoding
+from nwb_mtm.intervals import interval, subject_draws, value_json
 
 KEYS = ("target", "features", "region", "metric")
 

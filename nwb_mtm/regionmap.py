@@ -10,9 +10,8 @@ from numpy import ndarray
 from scipy import stats
 
 from nwb_mtm.decoding_metrics import Resamples
-from nwb_mtm.decoding_results import value_json
 from nwb_mtm.errors import RecordingError
-from nwb_mtm.intervals import Value, block_length, interval, subject_draws
+from nwb_mtm.intervals import Value, block_length, interval, subject_draws, value_json
 from nwb_mtm.passes import are_relatives, mask_regions
 from nwb_mtm.recording import Units
 from nwb_mtm.regionmap_fit import MEASURES, Activity, Design, gains, matched

@@ -431,3 +431,18 @@ def test_sessions_are_resampled_by_subject(found):
     assert (row["sessions"], row["subjects"]) == (3, 2)
     assert row["value"] == row["each"][0]
     assert {r["target"] for r in rows} == {"choice", "wheel_velocity"}
+
+
+def test_decoding_and_the_map_follow_the_schema_of_scores(found):
+    from importlib.resources import files
+
+    import jsonschema
+
+    from nwb_mtm.decoding_road import session_parts
+
+    windows, decoding = found
+    schema = json.loads(files("nwb_mtm").joinpath("scores.schema.json").read_text(encoding="utf-8"))
+    parts = session_parts(windows, config=replace(QUICK, sliding_width=0.0))
+    for name, entry in (*parts.items(), ("decoding", decoding.to_json())):
+        local = {"$ref": f"#/$defs/{name}", "$defs": schema["$defs"]}
+        jsonschema.validate(json.loads(json.dumps(entry, allow_nan=False)), local)
