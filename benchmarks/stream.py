@@ -73,9 +73,7 @@ class Counted(RemoteFile):
         return self.announced + len(self.blocks) * self.BLOCK
 
 
-def write_session(
-    path: Path, raw_bytes: int, *, units: int = UNITS, spikes: int = SPIKES, series: int = SERIES, seed: int = 0
-) -> None:
+def write_session(path: Path, raw_bytes: int, *, units: int = UNITS, spikes: int = SPIKES, seed: int = 0) -> None:
     """A session as large archives hold them: raw data, many series, many tables, wide units."""
     rng = np.random.default_rng(seed)
     session = NWBFile("benchmark", f"id-{seed}", datetime(2024, 1, 1, tzinfo=UTC), session_id=f"s{seed}")
@@ -87,7 +85,7 @@ def write_session(
     session.add_acquisition(
         ElectricalSeries(name="raw", data=H5DataIO(raw, chunks=block.shape), electrodes=table, rate=30000.0)
     )
-    _add_series(session, series, rng)
+    _add_series(session, rng)
     _add_tables(session, rng)
     _add_units(session, units, spikes, rng)
     with NWBHDF5IO(path, "w") as io:
@@ -101,9 +99,9 @@ def _add_electrodes(session: NWBFile) -> None:
         session.add_electrode(group=group, location=f"region{row // 64}", x=0.0, y=20.0 * row, z=0.0)
 
 
-def _add_series(session: NWBFile, series: int, rng: np.random.Generator) -> None:
+def _add_series(session: NWBFile, rng: np.random.Generator) -> None:
     module = session.create_processing_module("behavior", "series")
-    for number in range(series):
+    for number in range(SERIES):
         values = rng.normal(size=20_000)
         stamps = np.arange(20_000) * 0.05
         module.add(TimeSeries(name=f"series{number}", data=values, unit="m", timestamps=stamps))
@@ -222,7 +220,7 @@ def main() -> None:
         small = {}
         for seed in range(4):
             path = Path(folder) / f"small{seed}.nwb"
-            write_session(path, 5_000_000, units=50, spikes=50_000, series=10, seed=seed)
+            write_session(path, 5_000_000, units=50, spikes=50_000, seed=seed)
             small[f"sub-m{seed}/sub-m{seed}.nwb"] = path
         measure_workers(small)
 

@@ -392,3 +392,19 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trains = [np.random.default_rng(unit).uniform(0, 100, 100_000) for unit in range(10)]
     recording = Recording.from_arrays(trains, session="1", subject="l", regions=["CA1"] * 10)
     return recording.to_nwb(tmp_path_factory.mktemp("large") / "l.nwb")
+
+
+def test_nothing_that_a_server_says_leads_out_of_the_cache(
+    archive: LoopbackArchive, options: SourceOptions, tmp_path: Path
+) -> None:
+    for blob in archive.blobs.values():
+        blob.etag = "../../../../escaped"
+    for row in archive.dandisets["000409"].versions["draft"].rows.values():
+        row["metadata"]["digest"]["dandi:dandi-etag"] = "../../../../escaped"
+        row["metadata"]["wasAttributedTo"][0]["identifier"] = "../../sub"
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert len(recordings(resolve(["000409"], options), options)) == 4
+    made = {path for path in tmp_path.rglob("*") if path.is_file()} - before
+    assert made
+    assert all(tmp_path / "cache" in path.parents for path in made)
+    assert not list(tmp_path.parent.rglob("*escaped*"))
