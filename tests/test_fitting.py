@@ -1,0 +1,133 @@
+"""A run goes from sources to a folder; it can be stopped, gone on with and repeated, and names no machine."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+from safetensors.numpy import load_file
+
+from nwb_mtm import fitting, runs, synthetic
+from nwb_mtm.config import Config
+from nwb_mtm.errors import NwbMtmError, RunError
+
+SMALL = {
+    "train.steps": 4,
+    "train.batch": 8,
+    "evaluate.folds": 2,
+    "evaluate.bootstraps": 20,
+    "evaluate.sessions": "none",
+}
+MARK = "marked-home-folder"
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two simulated sessions below a folder whose name must appear nowhere."""
+    folder = tmp_path_factory.mktemp("sources") / MARK / "data"
+    list(synthetic.write_dandiset(folder, synthetic.simulate(sessions=2, units=24, trials=40)))
+    return folder
+
+
+def fit(
+    sources: list[Path], folder: Path, changes: dict[str, object] | None = None, **options: object
+) -> Iterator[fitting.Event]:
+    run = runs.create(folder)
+    assert run is not None
+    config = Config().changed({**SMALL, **(changes or {})})
+    yield from fitting.fit_run([str(s) for s in sources], run, config, fitting.FitOptions(**options))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with its scores and its report."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    list(fit([source], folder, {"evaluate.sessions": "all"}, command="nwb-mtm fit data"))
+    return folder
+
+
+def test_a_run_leaves_all_its_files_and_no_litter(whole: Path) -> None:
+    wanted = {
+        "config.toml",
+        "model.safetensors",
+        "scores.json",
+        "units.csv",
+        "steps.jsonl",
+        "report.html",
+        "sources.json",
+    }
+    names = {path.name for path in whole.iterdir()}
+    assert wanted <= names
+    assert "resume.safetensors" not in names
+    assert not [name for name in names if name.startswith(".")]
+
+
+def test_the_scores_follow_their_schema(whole: Path) -> None:
+    schema = json.loads((Path(fitting.__file__).parent / "scores.schema.json").read_text(encoding="utf-8"))
+    scores = json.loads((whole / "scores.json").read_text(encoding="utf-8"))
+    jsonschema.validate(scores, schema)
+    assert len(scores["sessions"]) == 2
+    assert scores["mean"].keys() == {"co-smoothing", "forward", "inter-region", "intra-region"}
+
+
+def test_the_settings_repeat_the_run(whole: Path) -> None:
+    assert Config.load(whole / "config.toml").train.steps == 4
+    steps = [json.loads(line)["step"] for line in (whole / "steps.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3, 4]
+
+
+def test_nothing_in_a_run_names_a_folder_of_the_machine(whole: Path) -> None:
+    for path in whole.rglob("*"):
+        if path.is_file():
+            assert MARK.encode() not in path.read_bytes(), path.name
+
+
+def test_the_truth_beside_simulated_files_is_found(whole: Path) -> None:
+    scores = json.loads((whole / "scores.json").read_text(encoding="utf-8"))
+    session = next(iter(scores["sessions"].values()))
+    assert session["scores"]["co-smoothing"]["oracle"] is not None
+
+
+def test_the_same_seed_gives_the_same_weights(source: Path, tmp_path: Path) -> None:
+    one, other = (load_file(_model(fit([source], tmp_path / name))) for name in ("one", "other"))
+    assert one.keys() == other.keys()
+    assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(source: Path, tmp_path: Path) -> None:
+    whole = load_file(_model(fit([source], tmp_path / "whole")))
+    answers = iter([False, True])
+    events = list(fit([source], tmp_path / "stopped", stop=lambda: next(answers)))
+    assert isinstance(events[-1], fitting.Stopped)
+    assert events[-1].step == 2
+    resumed = load_file(_model(fitting.resume_run(tmp_path / "stopped", fitting.FitOptions())))
+    assert all((whole[name] == resumed[name]).all() for name in whole)
+    steps = [line["step"] for line in runs.RunFolder(tmp_path / "stopped").read_steps()]
+    assert steps == [1, 2, 3, 4]
+
+
+def test_a_finished_run_is_not_gone_on_with(whole: Path) -> None:
+    with pytest.raises(RunError, match="is finished"):
+        list(fitting.resume_run(whole, fitting.FitOptions()))
+
+
+def test_one_bad_source_among_many_is_said_and_skipped(source: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.nwb"
+    bad.write_bytes(b"no HDF5")
+    said = [e.text for e in fit([bad, source], tmp_path / "run") if isinstance(e, fitting.Said) and e.warning]
+    assert any(text.startswith("bad.nwb is skipped") for text in said)
+    skipped = json.loads((tmp_path / "run" / "sources.json").read_text())["skipped"]
+    assert [(one["name"], one["kind"]) for one in skipped] == [("bad.nwb", "not_hdf5")]
+
+
+def test_strict_stops_at_the_first_bad_source(source: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.nwb"
+    bad.write_bytes(b"no HDF5")
+    with pytest.raises(NwbMtmError) as raised:
+        list(fit([bad, source], tmp_path / "run", strict=True))
+    assert raised.value.kind == "not_hdf5"
+
+
+def _model(events: Iterator[fitting.Event]) -> Path:
+    return next(e.path for e in list(events) if isinstance(e, fitting.Written) and e.what == "model")
