@@ -26,6 +26,21 @@ LABELS = (
 )
 LABELS_ALSO = ("unit_quality", "classification", "decoder_label", "bc_unitType", "phy_annotations")
 GOOD = frozenset(["good", "sua", "single", "single unit", "single-unit", "su"])
+OTHERS = frozenset(  # words that tell a column of quality from any other, when no unit of it is good
+    [
+        "mua",
+        "multi",
+        "multiunit",
+        "multi-unit",
+        "multi unit",
+        "bad",
+        "poor",
+        "unsorted",
+        "unlabelled",
+        "non-somatic",
+        *NOISE,
+    ]
+)
 MISSING = frozenset(["", "nan", "none", "n/a", "null"])
 
 
@@ -64,7 +79,8 @@ def is_noise(columns: Columns, count: int) -> Bool[ndarray, " unit"]:
         values = columns.get(name)
         if values is not None and values.dtype.kind == "U":
             noise |= np.array([v.casefold() in NOISE for v in values.tolist()], bool)
-    return noise
+    annotated = columns.get("phy_annotations")
+    return noise if annotated is None else noise | (np.array(_numbers(annotated)) == 0)
 
 
 def _label(name: str, good: frozenset[str] = GOOD) -> Rule:
@@ -73,7 +89,7 @@ def _label(name: str, good: frozenset[str] = GOOD) -> Rule:
         if values.dtype.kind != "U":
             return (None,) * len(values)
         folded = [v.casefold() for v in values.tolist()]
-        if not any(v in good for v in folded):
+        if not any(v in good or v in OTHERS for v in folded):
             return (None,) * len(values)
         return tuple(None if v in MISSING else v in good for v in folded)
 
