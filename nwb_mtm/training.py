@@ -12,18 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nwb_mtm.batch import Roster
+from nwb_mtm.batch import Batch, Roster
 from nwb_mtm.checkpoint import Checkpoint, read_tensors, write_tensors
 from nwb_mtm.config import Config, seconds
 from nwb_mtm.errors import RunError
 from nwb_mtm.losses import poisson_nll
-from nwb_mtm.masks import make_schemes
+from nwb_mtm.masks import Mask, make_schemes
 from nwb_mtm.model import MtM, build
 from nwb_mtm.model.align import align
 from nwb_mtm.model.sizes import sized
 from nwb_mtm.model.start import start_from
 from nwb_mtm.model.transfer import freeze_trunk, transfer
-from nwb_mtm.model.validating import validation_scores
+from nwb_mtm.model.validating import best_share
+from nwb_mtm.passes import Score
 from nwb_mtm.sampling import Sampler
 from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
@@ -91,6 +92,8 @@ class Training:
         self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
         self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
         self.best_score = -math.inf
+        self.best_valid: Mapping[str, float] = {}
+        self.best_step = self.windows_seen = 0
         self.step = 0
         self.steps = self.config.train.steps
         self.pace = 0.0  # seconds a step takes, validation included
@@ -144,6 +147,7 @@ class Training:
         while self.step < self.steps:
             began = time.perf_counter()
             loss, seen = self._train_step()
+            self.windows_seen += seen
             looked = self.step % every == 0 or self.step == self.steps
             valid = self._look() if looked else None
             spent = time.perf_counter() - began
@@ -182,7 +186,7 @@ class Training:
         return (each if count else 0.0), look
 
     def _train_step(self) -> tuple[dict[str, float], int]:
-        with threads(1 if self.model.transformer is None else torch.get_num_threads()):
+        with threads(self._threads()):
             return self._update()
 
     def _update(self) -> tuple[dict[str, float], int]:
@@ -196,13 +200,13 @@ class Training:
             self.optimizer.zero_grad()
             for names in self.sampler.schemes_now():
                 batch, mask, parts = self.sampler.draw(names, self.device)
-                rates = self.model(batch, mask)
-                found = [poisson_nll(rates[part], batch.counts[part], mask.scored[part]) for part in parts]
+                voices = self.model.voices(batch, mask)
+                found = [self._loss(voices, batch, mask, part) for part in parts]
                 weighted = torch.stack([loss * self.sampler.weight(name) for name, loss in zip(names, found)])
                 torch.autograd.backward(weighted.sum())
                 losses |= {name: float(loss.detach()) for name, loss in zip(names, found)}
                 seen += len(batch)
-            prior = self.model.penalty() / (2 * self.config.model.prior * self.entries)
+            prior = self.model.penalty() / (2 * self.config.model.prior * self.entries * len(self.model.share))
             if prior.requires_grad:
                 torch.autograd.backward(prior)
         if not all(math.isfinite(value) for value in losses.values()):
@@ -212,6 +216,11 @@ class Training:
         self.step += 1
         self._update_average()
         return losses, seen
+
+    def _loss(self, voices: Sequence[Tensor], batch: Batch, mask: Mask, part: slice) -> Tensor:
+        """The mean over voices, each on its own."""
+        losses = [poisson_nll(voice[part], batch.counts[part], mask.scored[part]) for voice in voices]
+        return torch.stack(losses).mean()
 
     def _set_rates(self) -> None:
         done, warmup = self.step / self.steps, self.config.train.warmup
@@ -230,22 +239,27 @@ class Training:
         """Validation scores of the averaged weights; they are kept when their mean is the best yet."""
         weights = {**self.model.state_dict(), **self.average}
         weights = {name: tensor.detach().clone() for name, tensor in weights.items()}
-        scores = self._validate(weights) if self.valid else {}
+        scores: dict[Score, float] = {}
+        if self.valid:
+            share, scores = self._validate(weights)
+            weights["share"] = torch.tensor(share, device=self.device)
         overall = float(np.mean(list(scores.values()))) if scores else float(self.step)
         if overall > self.best_score:
             self.best, self.best_score = weights, overall
-        return scores
+        return {str(score): value for score, value in scores.items()}
 
-    def _validate(self, weights: Mapping[str, Tensor]) -> dict[str, float]:
+    def _validate(self, weights: Mapping[str, Tensor]) -> tuple[tuple[float, ...], dict[Score, float]]:
         current = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.model.load_state_dict(dict(weights))
         self.model.eval()
-        found: dict[str, list[float]] = {}
-        for one in self.valid:
-            for score, value in validation_scores(self.model, one, self.vocabulary, self.config, self.device).items():
-                found.setdefault(score, []).append(value)
+        with threads(self._threads()):
+            found = best_share(self.model, self.valid, self.vocabulary, self.config, self.device)
         self.model.load_state_dict(current)
-        return {score: float(np.mean(values)) for score, values in found.items()}
+        return found
+
+    def _threads(self) -> int:
+        """One for the smoother's small matrices, which more than one would slow down."""
+        return torch.get_num_threads() if self.model.linear is None else 1
 
     def checkpoint(self) -> Checkpoint:
         """The best model so far."""
@@ -310,7 +324,7 @@ def choose_device(name: str) -> torch.device:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """So many threads for a while: the smoother's small matrices are slower, not faster, with more than one."""
+    """So many threads for a while."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
