@@ -53,6 +53,11 @@ class Evidence:
         best = min(PSTH_SIGMAS, key=lambda s: loss(choose, np.broadcast_to(raw[s], choose.counts.shape)))
         return smooth_psth(mean_by_bin(self.train, self.mean), best)
 
+    @cached_property
+    def drift(self) -> Float[ndarray, "window bin unit"]:
+        """The drift baseline in every bin of the test windows."""
+        return drift_expectation(self)
+
     @property
     def hidden_bins(self) -> int:
         """Bins that `forward` hides."""
@@ -177,8 +182,7 @@ def _nearby(totals: _Totals, time: Float[ndarray, " window"], tau: float, prior:
 
 def drift(evidence: Evidence, score: Score, plan: Sequence[Pass]) -> Float[ndarray, "window bin unit"]:
     """The PSTH times the unit's rate in neighbouring training windows."""
-    expected = drift_expectation(evidence)
-    return only_scored(expected, score, plan, evidence.hidden_bins)
+    return only_scored(evidence.drift, score, plan, evidence.hidden_bins)
 
 
 def drift_expectation(evidence: Evidence) -> Float[ndarray, "window bin unit"]:

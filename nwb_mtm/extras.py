@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from nwb_mtm.activity import Bench, LooksAhead, Scored
-from nwb_mtm.baselines import Evidence, condition_numbers, drift_expectation
+from nwb_mtm.baselines import Evidence, condition_numbers
 from nwb_mtm.baselines_linear import Design
 from nwb_mtm.guarded import by_distance
 from nwb_mtm.intervals import Value, interval, value_json
@@ -68,7 +68,7 @@ def r2(bench: Bench, expected: Float[ndarray, "window bin unit"], scored: Scored
     counts = np.where(bench.test.valid & np.isfinite(expected), bench.test.counts, np.nan)
     found: dict[str, Any] = {}
     if len(bench.evidence.train):
-        base = drift_expectation(bench.evidence)
+        base = bench.evidence.drift
         found["residual"] = _described(_explained(counts, expected, base), scored.chosen)
     numbers = np.zeros(len(bench.test), np.int64)
     if bench.options.conditions:

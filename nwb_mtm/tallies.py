@@ -71,7 +71,9 @@ def score_set(tally: Tally, units: Units) -> ScoreSet:
     """Tables over the headline's units, over all, and over each region that is large enough."""
     group, names = mask_groups(units.regions)
     regions = {name: tally.table(group == row) for row, name in enumerate(names)}
-    return ScoreSet(tally.table(units.scored), tally.table(np.ones(len(units), bool)), tally.per_unit(), regions)
+    every = tally.table(np.ones(len(units), bool))
+    scored = every if units.scored.all() else tally.table(units.scored)
+    return ScoreSet(scored, every, tally.per_unit(), regions)
 
 
 def gain_draws(one: Tally, other: Tally, chosen: Bool[ndarray, " unit"]) -> Float[ndarray, " draw"]:

@@ -1,0 +1,98 @@
+"""Four sessions of Steinmetz et al. 2019, for blocks and random splits: model and baselines in one table.
+
+    python benchmarks/steinmetz.py FOLDER [--steps 450] [--no-model] [--sessions session03,...] [--out FILE.md]
+
+FOLDER holds sessionNN.npz with `spikes` (trial, unit, 40 bins of 10 ms), `time` and `probe_block`.
+The release gives counts, not spike times, so pairs of units cannot be checked for shared spikes.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from nwb_mtm import calls
+from nwb_mtm.activity import Options
+from nwb_mtm.config import Config
+from nwb_mtm.evaluation import evaluate
+from nwb_mtm.passes import SCORES
+from nwb_mtm.predictor import ModelPredictor
+from nwb_mtm.recording import Recording
+from nwb_mtm.scores import Activity
+from nwb_mtm.windows import Windows
+
+HEAD = (
+    "session",
+    "split",
+    "score",
+    "predictor",
+    "pooled bits per spike",
+    "mean",
+    "median",
+    "train null",
+    "D2",
+    "units",
+)
+
+
+def windows_of(path: Path, split: str) -> Windows:
+    """Trials as windows of 20-ms bins, with the region of every unit taken from its probe."""
+    stored = np.load(path)
+    spikes = stored["spikes"]
+    counts = spikes.reshape(*spikes.shape[:2], -1, 2).sum(axis=3).transpose(0, 2, 1).astype(np.uint8)
+    keep = counts.sum(axis=(0, 1)) / (len(counts) * counts.shape[1] * 0.02) > 0.5
+    regions = [f"block{block}" for block in stored["probe_block"][keep]]
+    recording = Recording.from_arrays([[0.0]] * len(regions), session=path.stem, subject="mouse", regions=regions)
+    start = stored["time"][:, 0].astype(np.float64)
+    windows = Windows(recording.key, recording.units, start, 0.02, counts[:, :, keep], alignment="stimulus [0, +0.4] s")
+    return windows.with_split(split)
+
+
+def rows(windows: Windows, split: str, steps: int) -> Iterator[tuple[str, ...]]:
+    """A row for every score and predictor, then one with the answer in words."""
+    predictor = None
+    if steps:
+        config = Config().changed({"train.steps": steps, "split.kind": split})
+        predictor = ModelPredictor(calls.fit([windows.only("train")], valid=[windows.only("valid")], config=config))
+    options = Options(guarded=False, variants=False, horizons=(), strict=False)
+    session = evaluate(predictor, windows, options=options).sessions[windows.session]
+    for score in SCORES:
+        activity = session.scores[score]
+        head = (windows.session.split("/")[1], split, score)
+        yield from ((*head, *cells) for cells in _cells(activity))
+        if activity.model is not None:
+            told = f"{activity.verdict}: {activity.gain} over {activity.against}"
+            yield (*head, "**gain**", told, "", "", "", "", "")
+
+
+def _cells(activity: Activity) -> Iterator[tuple[str, ...]]:
+    sets = {**({} if activity.model is None else {"**model**": activity.model}), **activity.baselines}
+    for name, found in sets.items():
+        t = found.scored
+        plain = (f"{v.value:.3f}" for v in (t.bps_median, t.bps_mean_train_null, t.d2_mean))
+        yield (name, str(t.bps_pooled), str(t.bps_mean), *plain, str(t.units))
+
+
+def main() -> None:
+    """Print the table as it grows."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("folder", type=Path)
+    asked.add_argument("--steps", type=int, default=450, help="Steps of the default model.")
+    asked.add_argument("--no-model", action="store_true")
+    asked.add_argument("--sessions", default="session02,session03,session07,session09")
+    asked.add_argument("--splits", default="blocks,random")
+    given = asked.parse_args()
+    print("| " + " | ".join(HEAD) + " |\n|" + " --- |" * len(HEAD))
+    started = time.perf_counter()
+    for name in given.sessions.split(","):
+        for split in given.splits.split(","):
+            windows = windows_of(given.folder / f"{name}.npz", split)
+            for row in rows(windows, split, 0 if given.no_model else given.steps):
+                print("| " + " | ".join(row) + " |", flush=True)
+    print(f"\n{time.perf_counter() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
