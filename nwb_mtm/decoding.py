@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from nwb_mtm.decoding_features import TrialFeatures, filled_counts, series_features, trailing
 from nwb_mtm.decoding_nulls import p_value
+from nwb_mtm.decoding_predictor import Predictor, predictor_of
 from nwb_mtm.decoding_results import (
     COUNTS,
     LATENTS,
@@ -39,45 +40,6 @@ from nwb_mtm.windows import BinnedBehavior, Windows
 
 if TYPE_CHECKING:
     from nwb_mtm.checkpoint import Checkpoint
-
-
-@runtime_checkable
-class Predictor(Protocol):
-    """A fitted model, as far as decoding needs one; `visible` hides all other units."""
-
-    def expected(
-        self, windows: Windows, *, visible: Bool[ndarray, " unit"] | None = None, causal: bool = False
-    ) -> Float[ndarray, "window bin unit"]:
-        """Expected counts of all units."""
-
-    def latents(
-        self, windows: Windows, *, visible: Bool[ndarray, " unit"] | None = None, causal: bool = False
-    ) -> Float[ndarray, "window bin width"]:
-        """What the model holds in every bin."""
-
-
-@dataclass(frozen=True)
-class CheckpointPredictor:
-    """A checkpoint on a device."""
-
-    checkpoint: "Checkpoint"
-    device: str = "cpu"
-
-    def expected(
-        self, windows: Windows, *, visible: Bool[ndarray, " unit"] | None = None, causal: bool = False
-    ) -> Float[ndarray, "window bin unit"]:
-        """Expected counts of all units."""
-        from nwb_mtm.inference import reconstruct
-
-        return reconstruct(self.checkpoint, windows, visible=visible, causal=causal, device=self.device)
-
-    def latents(
-        self, windows: Windows, *, visible: Bool[ndarray, " unit"] | None = None, causal: bool = False
-    ) -> Float[ndarray, "window bin width"]:
-        """What the model holds in every bin."""
-        from nwb_mtm.inference import latents
-
-        return latents(self.checkpoint, windows, visible=visible, causal=causal, device=self.device)
 
 
 LEVEL = 0.05  # below which a time of the sliding windows is called above chance
@@ -113,7 +75,7 @@ def decode(
     to five trial columns and five series are decoded.
     """
     config = config or DecodingConfig()
-    predictor = _predictor(model)
+    predictor = predictor_of(model)
     picked = choose(windows, targets)
     sources = _sources(windows, predictor)
     running = _running(windows, predictor) if config.sliding_width else {}
@@ -123,15 +85,6 @@ def decode(
         for one in _with_velocity(windows, name):
             series[one.name] = _decode_series(windows, one, sources, config)
     return Decoding(windows.session, _protocol(windows, config), labels, series, picked.left)
-
-
-def _predictor(model: "Predictor | Checkpoint | str | Path | None") -> Predictor | None:
-    """A predictor is taken as it is; a checkpoint, run folder or model file is loaded."""
-    if model is None or isinstance(model, Predictor):
-        return model
-    from nwb_mtm.calls import load
-
-    return CheckpointPredictor(load(model))
 
 
 def _protocol(windows: Windows, config: DecodingConfig) -> dict[str, Any]:
