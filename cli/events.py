@@ -2,14 +2,15 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .progress import TrainingView
-from .show import console, show_warning
+from .show import console, show_warning, table
 
 if TYPE_CHECKING:
+    from nwb_mtm.finetuning import Compared
     from nwb_mtm.fitting import Event
     from nwb_mtm.scores import Scores
 
@@ -47,11 +48,13 @@ class Stop:
 
 def follow(events: "Iterator[Event]") -> "Scores | None":
     """Show every event; the scores, when there are any."""
+    from nwb_mtm.finetuning import Compared
     from nwb_mtm.fitting import Said, Scored, Stopped, Written
     from nwb_mtm.training import Step
 
     out = console(stderr=True)
     scores = None
+    compared: list[Compared] = []
     with TrainingView() as view:
         for event in events:
             if isinstance(event, Step):
@@ -64,6 +67,8 @@ def follow(events: "Iterator[Event]") -> "Scores | None":
                 out.print(event.text, markup=False)
             elif isinstance(event, Written):
                 out.print(f"{event.what}: {event.path}", markup=False)
+            elif isinstance(event, Compared):
+                compared.append(event)
             elif isinstance(event, Scored):
                 scores = event.scores
                 show_scores(scores)
@@ -71,7 +76,37 @@ def follow(events: "Iterator[Event]") -> "Scores | None":
                 out.print(f"Stopped after step {event.step} and saved. Go on with:", markup=False)
                 out.print(f"  nwb-mtm fit --resume {event.folder.path}", markup=False)
                 sys.exit(STOPPED)
+    if compared:
+        show_compared(compared)
     return scores
+
+
+def show_compared(found: "Sequence[Compared]") -> None:
+    """Zero-shot, finetuned and from scratch side by side."""
+    columns = (
+        "session",
+        "score",
+        "windows",
+        "zero-shot",
+        "finetuned",
+        "scratch",
+        "gain over scratch",
+        "zero-shot share",
+    )
+    rows = [
+        (
+            one.session,
+            one.score,
+            one.trials,
+            f"{one.zero_shot:+.3f}",
+            f"{one.finetuned:+.3f}",
+            f"{one.scratch:+.3f}",
+            str(one.gain),
+            f"{one.share:.0%}" if one.share == one.share else "-",
+        )
+        for one in found
+    ]
+    console().print(table("Was it worth starting from another model? (mean bits per spike)", columns, rows))
 
 
 def show_scores(scores: "Scores") -> None:

@@ -40,6 +40,8 @@ saved (go on with --resume).
 @click.option("--exact", is_flag=True, help="Leave out one unit at a time, instead of folds of units.")
 @click.option("--from", "init", metavar="MODEL", help="Start from a trained model.")
 @click.option("--freeze", type=click.Choice(["trunk"]), help="With --from: train only the new units' rows.")
+@click.option("--no-control", is_flag=True, help="With --from: do not also train from scratch for comparison.")
+@click.option("--trials-curve", metavar="10,25,50", help="With --from: compare for these numbers of windows.")
 @click.option("--resume", metavar="RUN|auto", help="Go on with a stopped run; auto starts or goes on (with -o).")
 @click.option("--truth", type=click.Path(path_type=Path), help="Folder with the true rates of simulated files.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop (= nwb-mtm plan).")
@@ -75,6 +77,8 @@ def run_fit(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
             command=command_line(),
             init=load(chosen["init"]) if chosen["init"] else None,
             freeze=chosen["freeze"],
+            control=not chosen["no_control"],
+            trials_curve=tuple(int(n) for n in (chosen["trials_curve"] or "").split(",") if n.strip()),
             stop=stop,
         )
         going = _going_on(chosen)

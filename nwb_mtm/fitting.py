@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nwb_mtm import evaluation, report
 from nwb_mtm.activity import Options
 from nwb_mtm.checkpoint import Checkpoint, read_tensors
 from nwb_mtm.config import Config
 from nwb_mtm.errors import NwbMtmError, RunError
+from nwb_mtm.finetuning import Compared, control, curve
 from nwb_mtm.illustrating import of_sessions
 from nwb_mtm.levels import with_one_level
 from nwb_mtm.nwb.reader import ReadOptions
@@ -23,8 +26,11 @@ from nwb_mtm.runs import RunFolder, write_json
 from nwb_mtm.score_tables import write_scores
 from nwb_mtm.scores import Scores
 from nwb_mtm.sources import SourceItem, SourceOptions, read_all, resolve_all
+from nwb_mtm.splits import Split
 from nwb_mtm.training import Step, Training
 
+NO_TIME, ALL_TIME = np.zeros((0, 2)), np.array([[-1e12, 1e12]])
+ALL_VALID = Split("list", NO_TIME, ALL_TIME, NO_TIME, NO_TIME)
 SAVE_SECONDS = 120.0  # between saves of the state that a stopped run goes on from
 SAMPLE = 20  # sessions scored by default
 
@@ -60,7 +66,7 @@ class Stopped:
     step: int
 
 
-Event = Said | Step | Scored | Written | Stopped
+Event = Said | Step | Scored | Written | Stopped | Compared
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,8 @@ class FitOptions:
     command: str = ""
     init: Checkpoint | None = None
     freeze: str | None = None
+    control: bool = True  # with `init`: train from scratch too, and compare
+    trials_curve: tuple[int, ...] = ()  # with `init`: compare for these numbers of training windows
     stop: Callable[[], bool] = lambda: False
 
 
@@ -107,7 +115,9 @@ def gather(sources: Sequence[str], config: Config, options: FitOptions) -> Itera
     items: dict[str, SourceItem] = {}
     failed: list[tuple[str, NwbMtmError]] = []
     wanted = read_options(config)
-    for item, result in read_all(resolution.items, selection=wanted, options=options.sources, strict=options.strict):
+    used = [item for item in resolution.items if item.settings.role != "held-out"]
+    yield from (Said(f"{item.name} is held out, as its list says") for item in resolution.items if item not in used)
+    for item, result in read_all(used, selection=wanted, options=options.sources, strict=options.strict):
         if isinstance(result, NwbMtmError):
             failed.append((item.name, result))
             yield Said(f"{item.name} is skipped: {result}", warning=True)
@@ -162,7 +172,10 @@ class _Run:
                 self.gathered = event
             else:
                 yield event
-        self.prepared = prepare(self.gathered.recordings, config)
+        listed = {key: item.settings for key, item in self.gathered.items.items()}
+        align = {key: settings.align for key, settings in listed.items() if settings.align}
+        known = {key: ALL_VALID for key, settings in listed.items() if settings.role == "valid"}
+        self.prepared = prepare(self.gathered.recordings, config, known=known, align=align)
         for session in self.prepared.sessions:
             yield Said(session.reason)
             yield from (Said(f"{session.windows.session}: {text}", warning=True) for text in session.warnings)
@@ -197,6 +210,7 @@ class _Run:
 
     def train(self, training: Training) -> Iterator[Event]:
         """Step after step; then scores, figures and the page."""
+        start = training.checkpoint()
         yield from (Said(note) for note in training.notes)
         started = saved = time.monotonic()
         for step in training:
@@ -214,7 +228,25 @@ class _Run:
         checkpoint = training.checkpoint()
         yield Written(checkpoint.save(self.folder.model), "model")
         self.folder.resume.unlink(missing_ok=True)
+        yield from self._against_scratch(checkpoint, start)
         yield from self.finish(checkpoint)
+
+    def _against_scratch(self, checkpoint: Checkpoint, start: Checkpoint) -> Iterator[Event]:
+        """With a model to start from: was it worth it?"""
+        init = self.options.init
+        if init is None or not self.options.control:
+            return
+        yield Said("training the same sessions from scratch for as many steps, for comparison")
+        found: list[Compared] = []
+        events = [control(checkpoint, start, self.prepared)]
+        if self.options.trials_curve:
+            freeze = self.options.freeze
+            events.append(curve(init, self.prepared, checkpoint.config, self.options.trials_curve, freeze=freeze))
+        for event in (one for some in events for one in some):
+            if isinstance(event, Compared):
+                found.append(event)
+            yield event
+        write_json(self.folder.path / "finetuning.json", [one.to_json() for one in found])
 
     def finish(self, checkpoint: Checkpoint) -> Iterator[Event]:
         """Scores, figures and the page of a trained model."""

@@ -21,6 +21,8 @@ FILES = (
     "units.csv",
     "steps.jsonl",
     "figures.safetensors",
+    "finetuning.json",
+    "scores.csv",
     "report.html",
     "sources.json",
 )
