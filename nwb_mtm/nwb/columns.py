@@ -54,6 +54,16 @@ class Table:
     def __contains__(self, name: str) -> bool:
         return name in self.names
 
+    @cached_property
+    def _flat(self) -> dict[str, ndarray | None]:
+        """Flat columns that were read."""
+        return {}
+
+    @cached_property
+    def _index(self) -> dict[str, Int[ndarray, " edge"]]:
+        """Indices that were read."""
+        return {}
+
     def is_ragged(self, name: str) -> bool:
         """Whether a row of the column holds a list."""
         return f"{name}_index" in self.members
@@ -71,8 +81,10 @@ class Table:
         return array is not None and kind_of(array) == "DynamicTableRegion"
 
     def flat(self, name: str) -> ndarray | None:
-        """A flat column as numbers, booleans or strings; None when it is not flat."""
-        return plain(self.members[name].read().reshape(-1)) if self.is_flat(name) else None
+        """A flat column as numbers, booleans or strings; None when it is not flat. Read once."""
+        if name not in self._flat:
+            self._flat[name] = plain(self.members[name].read().reshape(-1)) if self.is_flat(name) else None
+        return self._flat[name]
 
     def text(self, name: str) -> tuple[str, ...] | None:
         """A flat column of strings; None when it holds something else."""
@@ -81,11 +93,13 @@ class Table:
 
     def offsets(self, name: str) -> Int[ndarray, " edge"]:
         """Where every row of a ragged column begins and ends; refused when the index cannot be true."""
-        index = self.members[f"{name}_index"].read().reshape(-1)
-        ends = whole_numbers(index)  # as int64: unsigned bytes would wrap in a difference
+        if name not in self._index:
+            ends = whole_numbers(self.members[f"{name}_index"].read())  # int64: bytes would wrap in a difference
+            self._index[name] = np.concatenate([[0], ends])
+        ends = self._index[name][1:]
         total = self.members[name].shape[0] if self.members[name].shape else 0
         check_offsets(ends, total, count=self.count, where=f"{self.path}/{name}_index")
-        return np.concatenate([[0], ends]).astype(np.int64)
+        return self._index[name]
 
     def is_damaged(self, name: str) -> bool:
         """Whether the index of a ragged column cannot be true."""
@@ -97,11 +111,15 @@ class Table:
             return True
         return False
 
-    def ids(self) -> tuple[int | float | str, ...]:
-        """The ids as stored, whole floats as integers; row numbers when there are none."""
+    @cached_property
+    def _ids(self) -> tuple[int | float | str, ...]:
         if "id" not in self.members:
             return tuple(range(self.count))
         return tuple(plain_id(i) for i in plain(self.members["id"].read().reshape(-1)).tolist())
+
+    def ids(self) -> tuple[int | float | str, ...]:
+        """The ids as stored, whole floats as integers; row numbers when there are none."""
+        return self._ids
 
 
 def whole_numbers(values: ndarray) -> Int[ndarray, " value"]:

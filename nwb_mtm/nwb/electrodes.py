@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from nwb_mtm.nwb.columns import Table
-from nwb_mtm.nwb.view import Group, as_text, find_array, find_group, is_array, text_at
+from nwb_mtm.nwb.view import Group, find_array, find_group, is_array, text_at
 from nwb_mtm.recording import UNKNOWN
 from nwb_mtm.regions import clean
 
@@ -59,20 +59,16 @@ def read_electrodes(root: Group) -> Electrodes:
     if group is None:
         return Electrodes(group_labels=group_labels)
     table = Table(group)
-    count = table.count
-    return (
-        Electrodes(
-            ids=table.ids(),
-            labels=_labels(root, table),
-            groups=_groups(table, group_labels),
-            positions=_positions(
-                table, _groups(table, group_labels), as_text(text_at(root, "general/subject/species"))
-            ),
-            group_labels=group_labels,
-            table=table,
-        )
-        if count
-        else Electrodes(group_labels=group_labels)
+    if not table.count:
+        return Electrodes(group_labels=group_labels)
+    groups = _groups(table, group_labels)
+    return Electrodes(
+        ids=table.ids(),
+        labels=_labels(root, table),
+        groups=groups,
+        positions=_positions(table, groups, text_at(root, "general/subject/species") or ""),
+        group_labels=group_labels,
+        table=table,
     )
 
 

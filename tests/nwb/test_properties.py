@@ -16,7 +16,7 @@ TRAINS = st.lists(
     st.lists(st.floats(-1e4, 1e7, allow_nan=False, width=64), max_size=30), min_size=1, max_size=5
 ).filter(lambda trains: any(trains))
 FAST = settings(
-    derandomize=True, deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    derandomize=True, deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
