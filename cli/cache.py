@@ -52,7 +52,7 @@ def ls(cache_dir: Path | None, as_json: bool) -> None:
         for e in entries
     ]
     total = sum(entry.size for entry in (*entries, *kept.pages()))
-    title = f"{len(entries)} recordings; with pages of their files {total / 1e9:.2f} of {kept.limit / 1e9:.0f} GB"
+    title = f"{len(entries)} recordings; with pages of their files {total / 1e6:,.0f} MB of {kept.limit / 1e9:.0f} GB"
     console().print(table(title, ["recording", "version", "units", "size", "used"], rows))
     console().print(f"Folder: {kept.folder}")
 

@@ -17,13 +17,11 @@ def watch(events: Iterable[Progress | T]) -> Iterator[T]:
         yield from _live(events)
         return
     out = console(stderr=True)
-    done = -1
     for event in events:
         if not isinstance(event, Progress):
             yield event
-        elif event.done > done:
-            done = event.done
-            out.print(f"reading {done}/{event.total}  {event.item.name}  {event.bytes / 1e6:.1f} MB")
+        elif event.finished:
+            out.print(f"read {event.done}/{event.total}  {event.item.name}  {event.bytes / 1e6:.1f} MB")
 
 
 def _live(events: Iterable[Progress | T]) -> Iterator[T]:

@@ -146,7 +146,7 @@ class _Queue:
         self._kept = options.store()
         self._total = len(items)
         remote = [(item, item.place) for item in items if isinstance(item.place, Asset)]
-        self._keys = {place: key_of(place, selection) for _, place in remote}
+        self._keys = {place: key_of(place, self._wanted(item)) for item, place in remote}
         absent = {self._keys[place]: item for item, place in remote if self._absent(place)}
         if options.without_network:  # what was moved for another purpose may do
             absent = {key: item for key, item in absent.items() if self._kept.has_pages(key.etag)}
@@ -171,7 +171,7 @@ class _Queue:
         """What came of a file."""
         asset = item.place
         if isinstance(asset, Path):
-            return Outcome(item, self._local(asset))
+            return Outcome(item, self._local(item, asset))
         done = self._done.get(self._keys[asset])
         moved = (done.requests, done.bytes) if done else (0, 0)
         if done is not None and done.error is not None:
@@ -185,9 +185,15 @@ class _Queue:
         """End the processes."""
         self._events.close()
 
-    def _local(self, path: Path) -> Recording | NwbMtmError:
+    def _wanted(self, item: SourceItem) -> ReadOptions:
+        """The selection, with what a reviewed list says of this file."""
+        settings = item.settings
+        told: dict[str, Any] = {"quality": settings.quality} if settings.quality else {}
+        return replace(self._selection, **told, **_regions(settings.region))
+
+    def _local(self, item: SourceItem, path: Path) -> Recording | NwbMtmError:
         try:
-            return reader.read(path, self._selection)
+            return reader.read(path, self._wanted(item))
         except NwbMtmError as error:
             return error
 
@@ -212,10 +218,23 @@ class _Queue:
             "asset": asdict(item.place),
             "selection": {
                 name: str(value) if isinstance(value, Path) else value
-                for name, value in asdict(self._selection).items()
+                for name, value in asdict(self._wanted(item)).items()
             },
             "cache": str(self._kept.folder),
             "limit": self._kept.limit,
             "offline": self._options.without_network,
             "largest_download": item.place.size if self._options.allow_download else SMALL,
         }
+
+
+def _regions(told: str | None) -> Mapping[str, Any]:
+    """What a reviewed list says of regions: `group`, a table of regions, or a level.
+
+    >>> _regions("group"), _regions("mine.csv"), _regions("cosmos"), _regions(None)
+    ({'regions': ('group',)}, {'regions_from': 'mine.csv'}, {'region_level': 'cosmos'}, {})
+    """
+    if told is None:
+        return {}
+    if told == "group":
+        return {"regions": (told,)}
+    return {"regions_from" if told.endswith(".csv") else "region_level": told}

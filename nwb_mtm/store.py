@@ -22,7 +22,7 @@ from nwb_mtm.archive.pages import DamagedPagesError, Pages, open_pages, write_pa
 from nwb_mtm.errors import NwbMtmError, SourceError
 from nwb_mtm.recording import Recording
 
-LIMIT = 50 * 1024**3
+LIMIT = 50 * 10**9
 SUFFIX = ".safetensors"
 PAGES = ".pages"
 PARTIAL = ".part"

@@ -15,6 +15,7 @@ from nwb_mtm.archive.assets import Asset
 from nwb_mtm.archive.pages import Pages
 from nwb_mtm.archive.remote import PAGE
 from nwb_mtm.errors import NwbMtmError, SourceError
+from nwb_mtm.manifest import Listed, SourceSettings, write_manifest
 from nwb_mtm.nwb.options import ReadOptions
 from nwb_mtm.recording import Recording
 from nwb_mtm.sources import (
@@ -408,3 +409,17 @@ def test_nothing_that_a_server_says_leads_out_of_the_cache(
     assert made
     assert all(tmp_path / "cache" in path.parents for path in made)
     assert not list(tmp_path.parent.rglob("*escaped*"))
+
+
+def test_a_list_tells_how_each_of_its_files_is_read(
+    archive: LoopbackArchive, options: SourceOptions, sessions: dict[str, Path], tmp_path: Path
+) -> None:
+    local = sessions["sub-c/sub-c_ses-1.nwb"]
+    settings = SourceSettings(region="group", quality="none")
+    listed = [Listed("DANDI:000409/sub-b", archive.url, settings), Listed(str(local), None, settings)]
+    path = write_manifest([*listed, Listed("DANDI:000409/sub-a/sub-a_ses-1.nwb", archive.url)], tmp_path / "runs.toml")
+    grouped, also, plain = recordings(resolve([str(path)], options), options)
+    assert set(plain.units.regions) == {"CA1"}
+    for found in (grouped, also):
+        assert found.units.regions == found.units.groups
+        assert found.units.regions != plain.units.regions
