@@ -15,7 +15,10 @@ from .options import existing_option
 @click.option("--sidecar", "mode", flag_value="sidecar", help="Small files beside the sources, without their data.")
 @click.option("--in-place", "mode", flag_value="in-place", help="Change the sources, through a temporary copy.")
 @click.option(
-    "--what", default="rates", show_default=True, help="Of rates, latents, behavior, labels; separated by commas."
+    "--what",
+    default="rates,behavior,labels",
+    show_default=True,
+    help="Of rates, latents, behavior, labels; separated by commas.",
 )
 @click.option(
     "--scheme",

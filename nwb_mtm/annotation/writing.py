@@ -30,8 +30,8 @@ class Options:
 
     mode: Mode = "auto"
     """`copy` or `sidecar` as fits the source (`auto`), one of them, or `in-place`."""
-    what: tuple[str, ...] = ("rates",)
-    """`rates` always; `latents`, `behavior` and `labels` on request."""
+    what: tuple[str, ...] = ("rates", "behavior", "labels")
+    """`rates` always; `behavior` and `labels` unless left out; `latents` on request."""
     scheme: str = "neuron"
     """How units are hidden: `neuron`, `causal`, `inter-region` or `intra-region`."""
     folds: int = 10
