@@ -81,7 +81,7 @@ def compare_on(
     for score in SCORES:
         if not bench.plan(score):
             continue
-        tallies = {name: bench.tally(bench.ask(ModelPredictor(one), score)) for name, one in models.items()}
+        tallies = {name: bench.tally(bench.expect(ModelPredictor(one), score)) for name, one in models.items()}
         means = {name: _mean(tally, scored) for name, tally in tallies.items()}
         paired = gain(tallies["finetuned"], tallies["scratch"], scored)
         yield Compared(windows.session, score, trials, gain=paired, **means)
