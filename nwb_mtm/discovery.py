@@ -49,7 +49,7 @@ class Found:
             dandiset = self.place.dandiset
             told |= {"dandiset": dandiset.dandiset, "version": dandiset.version} if dandiset else {}
         else:
-            told |= {"size": _size(self.place)}
+            told |= {"size": _size(self.place), "subject": self.item.subject if self.item else ""}
         if self.inside is not None:
             told |= {name: getattr(self.inside, name) for name in Inside.__dataclass_fields__}
         return told

@@ -45,8 +45,9 @@ def write_manifest(entries: Sequence[Listed], path: Path, *, existing: str = "er
         return path
     if path.exists() and existing != "overwrite":
         raise RunError(f"{path.name} exists already.", kind="exists")
-    table = {"format": FORMAT, "source": [_table(entry) for entry in entries]}
-    write_whole(path, lambda file: file.write(tomli_w.dumps(table).encode()))
+    tables = (f"\n[[source]]\n{tomli_w.dumps(_table(entry))}" for entry in entries)
+    text = "".join([f"format = {FORMAT}\n", *tables])
+    write_whole(path, lambda file: file.write(text.encode()))
     return path
 
 
