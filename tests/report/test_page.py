@@ -96,6 +96,28 @@ def test_the_published_mean_has_its_own_row_below_the_gain(text: str) -> None:
     assert text.index("Gain over the best baseline") < text.index("Published mean")
 
 
+def test_what_stands_beside_the_scores_is_shown(text: str) -> None:
+    for shown in ("How far ahead", "By choice", "Neighbours", "Flagged pairs", "the model, guarded", "true rates"):
+        assert shown in text
+
+
+def test_decoding_stands_beside_the_clock_and_says_when_and_where(text: str) -> None:
+    for shown in ("the clock", "choice: confusion", "choice: when", "choice: by region", "3 runs of one label"):
+        assert shown in text
+
+
+def test_the_map_of_regions_says_that_it_is_no_wiring_diagram(text: str) -> None:
+    shown = text[text.index('id="map"') : text.index('id="training"')]
+    assert "no wiring diagram" in shown
+    assert shown.count('class="frame"') > 0
+    assert "same probe" in shown
+
+
+def test_the_page_names_no_machine_and_no_home(text: str, run: Path) -> None:
+    assert str(run.parent) not in text
+    assert str(Path.home()) not in text
+
+
 def test_every_source_has_its_doi_and_licence(text: str) -> None:
     assert 'href="https://doi.org/10.48324/dandi.000409/0.230101.1234"' in text
     assert "CC-BY-4.0" in text
