@@ -66,6 +66,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "no_unseen_time": "Pass `--include-trained`, or a model that was not trained on this recording.",
         "not_annotated": "Pass a file written by `nwb-mtm annotate`.",
         "no_source": "Pass the file that was annotated with `--source FILE`.",
+        "stopped": "Run the same command again; what was read from archives is kept in the cache.",
         "nothing_to_do": "Nothing was left to work on; see the reasons above.",
     }
 )

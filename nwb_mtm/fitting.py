@@ -118,6 +118,8 @@ def gather(sources: Sequence[str], config: Config, options: FitOptions) -> Itera
     used = [item for item in resolution.items if item.settings.role != "held-out"]
     yield from (Said(f"{item.name} is held out, as its list says") for item in resolution.items if item not in used)
     for item, result in read_all(used, selection=wanted, options=options.sources, strict=options.strict):
+        if options.stop():
+            raise RunError("Stopped while reading the sources; nothing is trained yet.", kind="stopped")
         if isinstance(result, NwbMtmError):
             failed.append((item.name, result))
             yield Said(f"{item.name} is skipped: {result}", warning=True)
