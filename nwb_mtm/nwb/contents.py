@@ -44,6 +44,7 @@ class Contents:
     quality: tuple[bool | None, ...]
     noise: ndarray
     observed: Observed | None
+    watched: Observed | None  # the same, cut to the time that each group was there
     vanishing: ndarray
     intervals: Mapping[str, Intervals]
     interval_counts: Mapping[str, int]

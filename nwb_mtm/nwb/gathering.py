@@ -11,11 +11,11 @@ from nwb_mtm.nwb.contents import MOST_BEHAVIORS, Contents, Trials, time_range
 from nwb_mtm.nwb.electrodes import LABELS, Electrodes, read_electrodes
 from nwb_mtm.nwb.links import PEAKS
 from nwb_mtm.nwb.namespaces import missing_namespaces
-from nwb_mtm.nwb.observation import read_observed
+from nwb_mtm.nwb.observation import everywhere, read_observed
 from nwb_mtm.nwb.opening import Opened
 from nwb_mtm.nwb.options import Prefetch, ReadOptions, split_trials
 from nwb_mtm.nwb.placement import Placement, place_units
-from nwb_mtm.nwb.presence import vanishing, warn_of_absence
+from nwb_mtm.nwb.presence import late_or_early, vanishing, warn_of_absence, within_presence
 from nwb_mtm.nwb.quality import is_noise, judge_quality
 from nwb_mtm.nwb.region_table import read_region_table
 from nwb_mtm.nwb.series import Candidate, find_candidates
@@ -42,8 +42,12 @@ def gather(opened: Opened, options: ReadOptions, prefetch: Prefetch | None = Non
     electrodes, placement = _placed(opened, table, columns, options, warnings)
     rule, quality = judge_quality(options.quality, columns, table.count)
     observed = read_observed(root, table, span)
-    gone = vanishing(spikes, observed, span)
-    warn_of_absence(spikes, placement.groups, gone, span, warnings)
+    present = late_or_early(spikes, placement.groups, span)
+    watched = observed
+    if present:
+        watched = within_presence(observed or everywhere(span, table.count), placement.groups, present)
+    gone = vanishing(spikes, watched, span)
+    warn_of_absence(present, gone, span, warnings)
     whole = _whole_span(found, observed)
     return Contents(
         opened=opened,
@@ -57,6 +61,7 @@ def gather(opened: Opened, options: ReadOptions, prefetch: Prefetch | None = Non
         quality=quality,
         noise=is_noise(columns, table.count),
         observed=observed,
+        watched=watched,
         vanishing=gone,
         intervals={path: read_intervals(t, whole) for path, t in tables.items()},
         interval_counts={path: t.count for path, t in tables.items()},

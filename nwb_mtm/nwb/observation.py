@@ -34,6 +34,11 @@ def read_observed(root: Group, table: Table, span: tuple[float, float]) -> Obser
     return Observed(tuple(sets), index)
 
 
+def everywhere(span: tuple[float, float], units: int) -> Observed:
+    """The whole recording, its last spike included."""
+    return Observed.everywhere(span[0], float(np.nextafter(span[1], np.inf)), units)
+
+
 def _pieces(table: Table) -> tuple[Float[ndarray, "interval 2"], Int[ndarray, " edge"]]:
     values = table.members["obs_intervals"].read().astype(np.float64)
     if table.is_ragged("obs_intervals"):

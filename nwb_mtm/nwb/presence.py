@@ -1,9 +1,12 @@
 """Silence that is none: units that vanish, and groups whose recording began late or ended early."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from nwb_mtm.nwb.observation import intersection
 from nwb_mtm.nwb.warned import Warnings
 from nwb_mtm.recording import UNKNOWN, Observed, Spikes
 
@@ -52,22 +55,51 @@ def _longest_silence(train: Float[ndarray, " spike"], watched: Float[ndarray, "i
     return float(np.diff(at).max()), float(lengths[-1])
 
 
-def warn_of_absence(
-    spikes: Spikes, groups: tuple[str, ...], gone: Bool[ndarray, " unit"], span: tuple[float, float], warnings: Warnings
-) -> None:
-    """Name groups with a silent head or tail, and count the units that vanish."""
+def late_or_early(spikes: Spikes, groups: tuple[str, ...], span: tuple[float, float]) -> dict[str, tuple[float, float]]:
+    """Groups that are silent for over a minute at the beginning or end, with their first and last spike."""
+    out: dict[str, tuple[float, float]] = {}
     for group in dict.fromkeys(groups):
-        members = [unit for unit, name in enumerate(groups) if name == group]
-        trains = [spikes[unit] for unit in members if len(spikes[unit])]
+        trains = [spikes[unit] for unit, name in enumerate(groups) if name == group and len(spikes[unit])]
         if group == UNKNOWN or len(trains) < FEWEST_UNITS:
             continue
-        head, tail = min(t[0] for t in trains) - span[0], span[1] - max(t[-1] for t in trains)
-        if max(head, tail) > EDGE:
-            warnings.add(
-                "silent_group",
-                f"Group {group} has no spikes in the first {head:.0f} s and the last {tail:.0f} s of the recording: "
-                "it was probably not recorded then, and silence there means nothing.",
-            )
+        first, last = min(float(t[0]) for t in trains), max(float(t[-1]) for t in trains)
+        if max(first - span[0], span[1] - last) > EDGE:
+            out[group] = (first, last)
+    return out
+
+
+def within_presence(
+    observed: Observed, groups: tuple[str, ...], present: Mapping[str, tuple[float, float]]
+) -> Observed:
+    """Observed time of each unit, cut to the time its group was there."""
+    sets: dict[tuple[int, str], Float[ndarray, "interval 2"]] = {}
+    keys = [(int(number), group if group in present else "") for number, group in zip(observed.index, groups)]
+    for number, group in keys:
+        if (number, group) not in sets:
+            whole = observed.sets[number]
+            sets[number, group] = intersection(whole, _closed(present[group])) if group else whole
+    order = {key: place for place, key in enumerate(sets)}
+    return Observed(tuple(sets.values()), np.array([order[key] for key in keys], np.int64))
+
+
+def _closed(span: tuple[float, float]) -> Float[ndarray, "one 2"]:
+    """An interval that holds its last moment."""
+    return np.array([[span[0], np.nextafter(span[1], np.inf)]])
+
+
+def warn_of_absence(
+    present: Mapping[str, tuple[float, float]],
+    gone: Bool[ndarray, " unit"],
+    span: tuple[float, float],
+    warnings: Warnings,
+) -> None:
+    """Name groups with a silent head or tail, and count the units that vanish."""
+    for group, (first, last) in present.items():
+        warnings.add(
+            "silent_group",
+            f"Group {group} has no spikes in the first {first - span[0]:.0f} s and the last {span[1] - last:.0f} s of "
+            "the recording: it was probably not recorded then, and that time does not count as observed for its units.",
+        )
     if gone.any():
         warnings.add(
             "vanishing_units",

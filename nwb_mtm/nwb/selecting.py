@@ -12,7 +12,7 @@ from nwb_mtm.expressions import evaluate
 from nwb_mtm.levels import at_level, choose_level
 from nwb_mtm.nwb.columns import as_flags
 from nwb_mtm.nwb.contents import Contents
-from nwb_mtm.nwb.observation import intersection, without
+from nwb_mtm.nwb.observation import everywhere, intersection, without
 from nwb_mtm.nwb.options import ReadOptions, split_within
 from nwb_mtm.nwb.trials import find_interval_path
 from nwb_mtm.recording import Intervals, Observed, Units, unit_keys
@@ -91,10 +91,10 @@ def rates(contents: Contents) -> Float[ndarray, " unit"]:
 def observed_seconds(contents: Contents) -> Float[ndarray, " unit"]:
     """How long every unit was watched."""
     low, high = contents.span
-    if contents.observed is None:
+    if contents.watched is None:
         return np.full(len(contents.spikes), high - low)
-    lengths = [float((s[:, 1] - s[:, 0]).sum()) for s in contents.observed.sets]
-    out: Float[ndarray, " unit"] = np.array(lengths)[contents.observed.index]
+    lengths = [float((s[:, 1] - s[:, 0]).sum()) for s in contents.watched.sets]
+    out: Float[ndarray, " unit"] = np.array(lengths)[contents.watched.index]
     return out
 
 
@@ -154,13 +154,11 @@ def _trials(contents: Contents) -> tuple[Intervals | None, Sequence[int], Float[
 
 def _observed(contents: Contents, options: ReadOptions, excluded: Float[ndarray, "interval 2"]) -> Observed | None:
     """Observed time, less the trials that were not chosen, and only inside the intervals asked for."""
-    observed = contents.observed
+    observed = contents.watched
     if not options.within and not len(excluded):
         return observed
     if observed is None:
-        observed = Observed.everywhere(
-            contents.span[0], float(np.nextafter(contents.span[1], np.inf)), len(contents.spikes)
-        )
+        observed = everywhere(contents.span, len(contents.spikes))
     sets = tuple(without(s, excluded) for s in observed.sets)
     if options.within:
         inside = _within(contents, options.within)

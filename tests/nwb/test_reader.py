@@ -191,7 +191,7 @@ def test_silence_that_was_not_observed_is_no_vanishing(tmp_path: Path) -> None:
     assert read(path).units.scored.all()
 
 
-def test_a_probe_that_starts_late_is_warned_of(tmp_path: Path) -> None:
+def test_a_probe_that_starts_late_is_not_observed_before(tmp_path: Path) -> None:
     from zoo_bricks import Refs, electrode_groups
 
     path = tmp_path / "late.nwb"
@@ -199,5 +199,10 @@ def test_a_probe_that_starts_late_is_warned_of(tmp_path: Path) -> None:
     with start(path) as f:
         electrode_groups(f, {"a": "V1", "b": "V2"})
         units(f, made, electrode_group=Refs([f"/general/extracellular_ephys/{g}" for g in "aaabbb"]))
-    kinds = [kind for kind, _ in read(path).source.warnings]
-    assert "silent_group" in kinds
+    recording = read(path)
+    assert [kind for kind, _ in recording.source.warnings] == ["silent_group"]
+    assert recording.observed is not None
+    first, late = (recording.observed.sets[i] for i in recording.observed.index[[0, 3]])
+    assert first[0, 0] == 0.0
+    assert late[0, 0] == min(train[0] for train in made[3:])
+    assert inspect(path).to_json()["observed"] is None  # what the file says, not what we conclude
