@@ -24,7 +24,7 @@ from nwb_mtm.nwb.trials import find_trials, interval_tables, raw_range, read_int
 from nwb_mtm.nwb.units import find_units, read_spikes
 from nwb_mtm.nwb.view import Array, find_group
 from nwb_mtm.nwb.warned import Warnings
-from nwb_mtm.recording import Observed
+from nwb_mtm.recording import Observed, Spikes
 
 
 def gather(opened: Opened, options: ReadOptions, prefetch: Prefetch | None = None) -> Contents:
@@ -42,12 +42,7 @@ def gather(opened: Opened, options: ReadOptions, prefetch: Prefetch | None = Non
     electrodes, placement = _placed(opened, table, columns, options, warnings)
     rule, quality = judge_quality(options.quality, columns, table.count)
     observed = read_observed(root, table, span)
-    present = late_or_early(spikes, placement.groups, span)
-    watched = observed
-    if present:
-        watched = within_presence(observed or everywhere(span, table.count), placement.groups, present)
-    gone = vanishing(spikes, watched, span)
-    warn_of_absence(present, gone, span, warnings)
+    watched, gone = _present(spikes, placement.groups, observed, span, warnings)
     whole = _whole_span(found, observed)
     return Contents(
         opened=opened,
@@ -69,6 +64,17 @@ def gather(opened: Opened, options: ReadOptions, prefetch: Prefetch | None = Non
         candidates=candidates,
         warnings=warnings,
     )
+
+
+def _present(
+    spikes: Spikes, groups: tuple[str, ...], observed: Observed | None, span: tuple[float, float], warnings: Warnings
+) -> tuple[Observed | None, ndarray]:
+    """Observed time cut to when each group was there, and the units that vanish within it."""
+    present = late_or_early(spikes, groups, span)
+    watched = within_presence(observed or everywhere(span, len(spikes)), groups, present) if present else observed
+    gone = vanishing(spikes, watched, span)
+    warn_of_absence(present, gone, span, warnings)
+    return watched, gone
 
 
 def _placed(
