@@ -555,7 +555,7 @@ def model(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         splits={windows.session: windows.partition},
         fingerprints={windows.session: windows.fingerprint},
         schemes=("neuron", "causal", "inter-region", "intra-region"),
-        provenance={"command": "nwb-mtm fit /home/somebody/session.nwb"},
+        provenance={"command": "nwb-mtm fit /home/ann/session.nwb"},
     )
     return checkpoint.save(tmp_path_factory.mktemp("model") / "model.safetensors")
 

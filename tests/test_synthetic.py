@@ -34,9 +34,7 @@ def planted(*flaws: str, units: int = 40, trials: int = 20) -> Simulated:
 
 def test_mean_rate_is_that_of_a_usual_recording() -> None:
     for session in simulate(sessions=2, units=60, trials=30, seed=3):
-        spikes = (
-            session.recording.spikes.counts.sum() / session.rates.shape[0] / 0.01 / session.rates.shape[1]
-        )
+        spikes = session.recording.spikes.counts.sum() / session.rates.shape[0] / 0.01 / session.rates.shape[1]
         assert 4 < spikes < 8
 
 
@@ -227,16 +225,13 @@ def bits(rate: ndarray, counts: ndarray) -> float:
 def true_counts(session: Simulated, start: ndarray, bins: int, bin_size: float) -> ndarray:
     edges = bin_edges(start - session.t0, bins, bin_size)
     summed = (
-        np.concatenate([np.zeros((1, session.rates.shape[1])), np.cumsum(session.rates, axis=0, dtype=float)])
-        * 0.01
+        np.concatenate([np.zeros((1, session.rates.shape[1])), np.cumsum(session.rates, axis=0, dtype=float)]) * 0.01
     )
     grid = np.arange(len(summed)) * 0.01
     return np.stack([np.diff(np.interp(edges, grid, column), axis=1) for column in summed.T], axis=-1)
 
 
-def ridge(
-    counts: ndarray, regions: ndarray, train: ndarray, valid: ndarray, test: ndarray
-) -> dict[str, float]:
+def ridge(counts: ndarray, regions: ndarray, train: ndarray, valid: ndarray, test: ndarray) -> dict[str, float]:
     smooth = gaussian_filter1d(counts, 1.5, axis=1, mode="reflect")
     mean = smooth[train].mean(axis=(0, 1))
     rows = (smooth[train] - mean).reshape(-1, counts.shape[2])
@@ -279,6 +274,4 @@ def copied(counts: ndarray, train: ndarray, test: ndarray, last: slice) -> Itera
 def test_counts_cover_all_spikes_inside_windows(default: Simulated) -> None:
     recording: Recording = default.recording
     counts = bin_spikes(recording.spikes, np.array([0.0]), bins=10, bin_size=1.0)
-    assert counts.sum() == sum(
-        int(((t >= 0) & (t < 10)).sum()) for t in (recording.spikes[i] for i in range(150))
-    )
+    assert counts.sum() == sum(int(((t >= 0) & (t < 10)).sum()) for t in (recording.spikes[i] for i in range(150)))

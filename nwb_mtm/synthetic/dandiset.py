@@ -34,9 +34,7 @@ class Truth:
     t0: float
 
 
-def write_dandiset(
-    folder: str | Path, simulated: Iterable[Simulated], *, existing: str = "error"
-) -> Iterator[Path]:
+def write_dandiset(folder: str | Path, simulated: Iterable[Simulated], *, existing: str = "error") -> Iterator[Path]:
     """Write session after session; yield each NWB file when it and its truth are in place."""
     from nwb_mtm.nwb.writer import write_recording
     from nwb_mtm.nwb.writer_place import settle

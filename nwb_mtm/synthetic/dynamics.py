@@ -97,9 +97,7 @@ def _sources(world: World, region: int) -> list[int]:
     return [REGIONS.index(c.source) for c in world.couplings if c.target == REGIONS[region]]
 
 
-def _arriving(
-    world: World, region: int, states: Float[ndarray, "bin region dim"]
-) -> Float[ndarray, "bin dim"]:
+def _arriving(world: World, region: int, states: Float[ndarray, "bin region dim"]) -> Float[ndarray, "bin dim"]:
     """What the other regions send, delayed."""
     total = np.zeros((len(states), DIMS))
     for coupling, turn in zip(world.couplings, world.maps):
@@ -170,9 +168,7 @@ def rates(
     return np.minimum(log_rate, HIGHEST_RATE).astype(np.float32)
 
 
-def draw_spikes(
-    rate: Float32[ndarray, "bin unit"], t0: float, rng: np.random.Generator
-) -> list[Float[ndarray, " _"]]:
+def draw_spikes(rate: Float32[ndarray, "bin unit"], t0: float, rng: np.random.Generator) -> list[Float[ndarray, " _"]]:
     """Poisson spikes of exactly this piecewise-constant rate, one sorted train for every unit."""
     counts = rng.poisson(rate.T * np.float32(STEP)).astype(np.uint8)
     trains = []

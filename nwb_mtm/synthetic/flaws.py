@@ -130,9 +130,7 @@ def bleed(draft: Draft, rng: np.random.Generator) -> Draft:
         trains[target] = np.sort(np.concatenate([trains[target], leaked + 5e-5]))
         rates[:, target] += draft.rates[:, unit] / np.float32(3)
         targets.append(target)
-    return replace(draft, rates=rates, trains=tuple(trains)).marked(
-        "bleed", pairs=_pairs(sources, np.array(targets))
-    )
+    return replace(draft, rates=rates, trains=tuple(trains)).marked("bleed", pairs=_pairs(sources, np.array(targets)))
 
 
 def common_noise(draft: Draft, rng: np.random.Generator) -> Draft:
@@ -172,9 +170,7 @@ def _pairs(first: Int[ndarray, " pair"], second: Int[ndarray, " pair"]) -> list[
     return [[int(a), int(b)] for a, b in zip(first, second)]
 
 
-def _grown(
-    draft: Draft, copied: Int[ndarray, " new"], rates: Float32[ndarray, "bin unit"], trains: list[Any]
-) -> Draft:
+def _grown(draft: Draft, copied: Int[ndarray, " new"], rates: Float32[ndarray, "bin unit"], trains: list[Any]) -> Draft:
     """New units at the end, at the place of the ones they come from."""
     return replace(
         draft,

@@ -55,9 +55,7 @@ def _check(sessions: int, units: int, trials: int, flaws: Sequence[str]) -> None
             )
     for flaw in flaws:
         if flaw not in FLAWS:
-            raise ConfigError(
-                f"There is no flaw {flaw!r} to plant; choose among {', '.join(FLAWS)}.", kind="bad_value"
-            )
+            raise ConfigError(f"There is no flaw {flaw!r} to plant; choose among {', '.join(FLAWS)}.", kind="bad_value")
 
 
 def _session(
@@ -78,9 +76,7 @@ def _session(
     rates = dynamics.rates(population, states, wheel, whisking, rng)
     draft = Draft(trial, rates, population.region, _places(population.region, rng), truth=truth)
     draft = _planted(draft, flaws, chance, rng)
-    whole = Simulated(
-        _recording(draft, session, wheel, whisking, rng), draft.rates, 0.0, _truth(world, draft)
-    )
+    whole = Simulated(_recording(draft, session, wheel, whisking, rng), draft.rates, 0.0, _truth(world, draft))
     yield from (_by_probe(whole) if "two-files" in flaws else (whole,))
 
 
@@ -125,9 +121,7 @@ def _truth(world: dynamics.World, draft: Draft) -> dict[str, Any]:
     }
 
 
-def _recording(
-    draft: Draft, session: int, wheel: ndarray, whisking: ndarray, rng: np.random.Generator
-) -> Recording:
+def _recording(draft: Draft, session: int, wheel: ndarray, whisking: ndarray, rng: np.random.Generator) -> Recording:
     subject, name = f"sim{session // 2 + 1:02d}", "ab"[session % 2]
     end = len(draft.rates) * STEP
     trials = _trials(draft)
@@ -204,9 +198,7 @@ def _behaviors(wheel: ndarray, whisking: ndarray, rng: np.random.Generator) -> t
     energy = np.interp(frames, grid, whisking) * (1 + 0.05 * rng.standard_normal(len(frames)))
     folder = "/processing/behavior/BehavioralTimeSeries"
     return (
-        Behavior(
-            f"{folder}/wheel_velocity", turned, speed[:, None], unit="rad/s", container="BehavioralTimeSeries"
-        ),
+        Behavior(f"{folder}/wheel_velocity", turned, speed[:, None], unit="rad/s", container="BehavioralTimeSeries"),
         Behavior(
             f"{folder}/whisker_motion_energy",
             frames,
