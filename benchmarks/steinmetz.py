@@ -1,6 +1,6 @@
 """Four sessions of Steinmetz et al. 2019, for blocks and random splits: model and baselines in one table.
 
-    python benchmarks/steinmetz.py FOLDER [--steps 450] [--no-model] [--sessions session03,...] [--out FILE.md]
+    python benchmarks/steinmetz.py FOLDER [--steps 450] [--no-model] [--baselines constant,drift,ridge] [--splits blocks]
 
 FOLDER holds sessionNN.npz with `spikes` (trial, unit, 40 bins of 10 ms), `time` and `probe_block`.
 The release gives counts, not spike times, so pairs of units cannot be checked for shared spikes.
@@ -20,6 +20,7 @@ from nwb_mtm.evaluation import evaluate
 from nwb_mtm.passes import SCORES
 from nwb_mtm.predictor import ModelPredictor
 from nwb_mtm.recording import Recording
+from nwb_mtm.rivals import NAMES
 from nwb_mtm.scores import Activity
 from nwb_mtm.windows import Windows
 
@@ -50,13 +51,13 @@ def windows_of(path: Path, split: str) -> Windows:
     return windows.with_split(split)
 
 
-def rows(windows: Windows, split: str, steps: int) -> Iterator[tuple[str, ...]]:
+def rows(windows: Windows, split: str, steps: int, baselines: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """A row for every score and predictor, then one with the answer in words."""
     predictor = None
     if steps:
         config = Config().changed({"train.steps": steps, "split.kind": split})
         predictor = ModelPredictor(calls.fit([windows.only("train")], valid=[windows.only("valid")], config=config))
-    options = Options(guarded=False, variants=False, horizons=(), strict=False)
+    options = Options(baselines=baselines, guarded=False, variants=False, horizons=(), strict=False)
     session = evaluate(predictor, windows, options=options).sessions[windows.session]
     for score in SCORES:
         activity = session.scores[score]
@@ -81,15 +82,16 @@ def main() -> None:
     asked.add_argument("folder", type=Path)
     asked.add_argument("--steps", type=int, default=450, help="Steps of the default model.")
     asked.add_argument("--no-model", action="store_true")
+    asked.add_argument("--baselines", default=",".join(NAMES))
     asked.add_argument("--sessions", default="session02,session03,session07,session09")
     asked.add_argument("--splits", default="blocks,random")
     given = asked.parse_args()
     print("| " + " | ".join(HEAD) + " |\n|" + " --- |" * len(HEAD))
-    started = time.perf_counter()
+    started, baselines = time.perf_counter(), tuple(given.baselines.split(","))
     for name in given.sessions.split(","):
         for split in given.splits.split(","):
             windows = windows_of(given.folder / f"{name}.npz", split)
-            for row in rows(windows, split, 0 if given.no_model else given.steps):
+            for row in rows(windows, split, 0 if given.no_model else given.steps, baselines):
                 print("| " + " | ".join(row) + " |", flush=True)
     print(f"\n{time.perf_counter() - started:.0f} s")
 

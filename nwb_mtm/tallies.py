@@ -58,6 +58,7 @@ class Tally:
             name: interval(float(f(point)[0]), drawn[name], units=self.blocks, recentre=name not in DISCRETE)
             for name, f in STATISTICS.items()
         }
+        values["share_positive"] = _half_a_unit_wider(values["share_positive"], int(live.sum()))
         return Table(**values, units=int(live.sum()), silent=int((entries & ~live).sum()))
 
     def per_unit(self) -> PerUnit:
@@ -65,6 +66,14 @@ class Tally:
         spikes = np.where(self.sums.entries.sum(axis=0) > 0, self.point.spikes[0], np.nan)
         rows = (self.point.bps[0], self.point.bps_train_null[0], self.point.d2[0], spikes)
         return PerUnit(*(tuple(float(v) for v in row) for row in rows))
+
+
+def _half_a_unit_wider(share: Value, units: int) -> Value:
+    """A share of few units moves in steps; its interval reaches half a step further, as its expectation may."""
+    if not math.isfinite(share.low):
+        return share
+    step = 0.5 / max(1, units)
+    return Value(share.value, max(0.0, share.low - step), min(1.0, share.high + step))
 
 
 def score_set(tally: Tally, units: Units) -> ScoreSet:
