@@ -57,14 +57,18 @@ def _longest_silence(train: Float[ndarray, " spike"], watched: Float[ndarray, "i
 
 def late_or_early(spikes: Spikes, groups: tuple[str, ...], span: tuple[float, float]) -> dict[str, tuple[float, float]]:
     """Groups that are silent for over a minute at the beginning or end, with their first and last spike."""
+    held = spikes.counts > 0
+    first = spikes.times[spikes.offsets[:-1][held]]
+    last = spikes.times[spikes.offsets[1:][held] - 1]
+    names = np.array(groups, dtype=np.str_)[held]
     out: dict[str, tuple[float, float]] = {}
-    for group in dict.fromkeys(groups):
-        trains = [spikes[unit] for unit, name in enumerate(groups) if name == group and len(spikes[unit])]
-        if group == UNKNOWN or len(trains) < FEWEST_UNITS:
+    for group in dict.fromkeys(names.tolist()):
+        inside = names == group
+        if group == UNKNOWN or inside.sum() < FEWEST_UNITS:
             continue
-        first, last = min(float(t[0]) for t in trains), max(float(t[-1]) for t in trains)
-        if max(first - span[0], span[1] - last) > EDGE:
-            out[group] = (first, last)
+        begin, end = float(first[inside].min()), float(last[inside].max())
+        if max(begin - span[0], span[1] - end) > EDGE:
+            out[group] = (begin, end)
     return out
 
 
