@@ -10,7 +10,7 @@ import tomli_w
 
 from nwb_mtm.archive.addresses import LocalAddress, parse
 from nwb_mtm.errors import ConfigError, RunError, SourceError
-from nwb_mtm.store import write_whole
+from nwb_mtm.packing import write_whole
 
 FORMAT = 1
 ROLES = ("train", "valid", "held-out")

@@ -1,13 +1,17 @@
-"""A recording as one file: arrays that are mapped, not loaded, and a table of the rest in JSON.
+"""A recording as one file, written whole or not at all: arrays that are mapped, and a table of the rest in JSON.
 
 The layout is that of safetensors, so any reader of that format can open it; the last tensor is a digest of
 all bytes before it.
 """
 
+import contextlib
+import errno
 import hashlib
 import json
 import mmap
-from collections.abc import Mapping
+import os
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,9 +19,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy import ndarray
 
+from nwb_mtm.errors import NwbMtmError, SourceError
 from nwb_mtm.recording import Behavior, Intervals, Observed, Recording, Source, Spikes, Units
 
 DIGEST = "digest"
+PARTIAL = ".part"
 DIGEST_BYTES = 32
 TYPES = {kind.__name__: kind for kind in (Recording, Units, Spikes, Intervals, Behavior, Observed, Source)}
 TENSORS = {"f8": "F64", "f4": "F32", "i8": "I64", "i4": "I32", "i2": "I16", "i1": "I8", "u8": "U64"} | {
@@ -162,3 +168,34 @@ def _header(arrays: list[ndarray], order: list[int], metadata: Mapping[str, str]
 def _raw(array: ndarray) -> Any:
     """The array's bytes, not copied."""
     return array.reshape(-1).view(np.uint8).data if array.size else b""
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file under a temporary name, then move it into place; or leave nothing behind."""
+    partial = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{PARTIAL}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise _not_written(path, error) from error
+    finally:
+        drop(partial)
+
+
+def drop(path: Path) -> int:
+    """Remove a file, unless it is gone or may not be removed; return its size."""
+    with contextlib.suppress(OSError):
+        size = path.stat().st_size
+        path.unlink()
+        return size
+    return 0
+
+
+def _not_written(path: Path, error: OSError) -> NwbMtmError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return SourceError(f"The disk is full, so {path.name} was not written.", kind="no_space")
+    return SourceError(f"{path.name} cannot be written: {error.strerror}.", kind="cannot_write")

@@ -5,27 +5,25 @@ are no locks, and any number of processes may share a folder.
 """
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from nwb_mtm import packing
 from nwb_mtm.archive.pages import DamagedPagesError, Pages, open_pages, write_pages
-from nwb_mtm.errors import NwbMtmError, SourceError
+from nwb_mtm.packing import PARTIAL, drop, write_whole
 from nwb_mtm.recording import Recording
 
 LIMIT = 50 * 10**9
 SUFFIX = ".safetensors"
 PAGES = ".pages"
-PARTIAL = ".part"
 IN_USE = 600.0  # seconds for which another process may be counting on an entry it has found
 ABANDONED = 86_400.0  # seconds after which a half-written file is somebody's who died
 
@@ -85,7 +83,7 @@ class Store:
             return None
         except packing.DamagedError as error:
             self.damaged.append(f"{path.name}: {error}")
-            path.unlink(missing_ok=True)
+            drop(path)
             return None
         self._open[str(path)] = packed.mapped
         with contextlib.suppress(OSError):  # a shared cache may be for reading only
@@ -118,7 +116,7 @@ class Store:
             return None
         except DamagedPagesError as error:
             self.damaged.append(f"{path.name}: {error}")
-            path.unlink(missing_ok=True)
+            drop(path)
             return None
         with contextlib.suppress(OSError):
             os.utime(path)
@@ -168,7 +166,7 @@ class Store:
 
     def remove(self, entry: Entry) -> None:
         """Drop one entry."""
-        entry.path.unlink(missing_ok=True)
+        drop(entry.path)
         self._total = None
 
     def clear(self) -> int:
@@ -176,9 +174,7 @@ class Store:
         paths = [path for suffix in (SUFFIX, PAGES, ".json", PARTIAL) for path in self._files(suffix)]
         freed = 0
         for path in paths:
-            with contextlib.suppress(FileNotFoundError):
-                freed += path.stat().st_size
-                path.unlink()
+            freed += drop(path)
         self._total = None
         return freed
 
@@ -199,7 +195,7 @@ class Store:
                 break
             if str(entry.path) in self._open or time.time() - entry.used < IN_USE:
                 continue
-            entry.path.unlink(missing_ok=True)
+            drop(entry.path)
             total -= entry.size
             dropped.append(entry)
         self._total = total
@@ -266,23 +262,6 @@ def _verify(path: Path) -> None:
     packing.unpack(packed)
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file under a temporary name, then move it into place; or leave nothing behind."""
-    partial = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{PARTIAL}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        raise _not_written(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
 def default_folder() -> Path:
     """`NWB_MTM_CACHE`, or the platform's folder for caches."""
     if named := os.environ.get("NWB_MTM_CACHE"):
@@ -290,9 +269,3 @@ def default_folder() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("nwb-mtm", appauthor=False)
-
-
-def _not_written(path: Path, error: OSError) -> NwbMtmError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return SourceError(f"The disk is full, so {path.name} was not written.", kind="no_space")
-    return SourceError(f"{path.name} cannot be written: {error.strerror}.", kind="cannot_write")
