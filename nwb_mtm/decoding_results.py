@@ -9,6 +9,7 @@ import numpy as np
 from nwb_mtm.intervals import Value, value_json
 
 CLOCK, COUNTS, RATES, LATENTS = "clock", "counts", "rates", "latents"
+NO_TRIALS = ("Columns of another table are decoded when windows are cut around its events: --align TABLE.COLUMN.",)
 OWN = (RATES, LATENTS, COUNTS)  # whose figure stands first: the model's when there is one
 
 
@@ -225,6 +226,8 @@ class Decoding:
     def warnings(self) -> tuple[str, ...]:
         """Everything worth saying aloud."""
         found: list[LabelDecoding | SeriesDecoding] = [*self.labels.values(), *self.series.values()]
+        if not found:
+            return ("There is nothing to decode: no trial column of two labels or more, and no series.", *NO_TRIALS)
         return tuple(warning for one in found for warning in one.warnings)
 
     def to_json(self) -> dict[str, Any]:

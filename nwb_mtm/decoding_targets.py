@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from nwb_mtm.errors import RecordingError
+from nwb_mtm.recording import Intervals
 from nwb_mtm.windows import BinnedBehavior, Windows
 
 MOST_CLASSES = 12
@@ -139,20 +140,33 @@ def _no_target(windows: Windows, target: str, found: Sequence[str]) -> str:
 def _columns(windows: Windows) -> tuple[tuple[str, ...], dict[str, str]]:
     if windows.trials is None or not len(windows):
         return (), {}
-    usable, left = [], dict[str, str]()
-    for name in windows.trials.targets:
+    usable, left, seen = [], dict[str, str](), dict[bytes, str]()
+    for name in sorted(_offered(windows.trials), key=lambda n: _rank(n, COLUMN_WORDS)):
         try:
             labels = labels_of(windows, name)
         except RecordingError as error:
             left[name] = str(error)
             continue
+        twin = seen.setdefault(_partition(labels), name)
         if len(labels.classes) < 2:
             left[name] = f"only one label has {LEAST_WINDOWS} windows or more"
+        elif twin != name:
+            left[name] = f"it says the same as {twin}"
         else:
             usable.append(name)
-    ranked = sorted(usable, key=lambda n: _rank(n, COLUMN_WORDS))
-    left |= {n: f"not among the first {MOST_COLUMNS}; add it with --target {n}" for n in ranked[MOST_COLUMNS:]}
-    return tuple(ranked[:MOST_COLUMNS]), left
+    left |= {n: f"not among the first {MOST_COLUMNS}; add it with --target {n}" for n in usable[MOST_COLUMNS:]}
+    return tuple(usable[:MOST_COLUMNS]), left
+
+
+def _offered(table: Intervals) -> tuple[str, ...]:
+    """The table's targets; of a table for which none were named, every column that holds no event."""
+    return table.targets or tuple(n for n in table.columns if n not in (*table.events, "id"))
+
+
+def _partition(labels: Labels) -> bytes:
+    """The same for columns that tell the same windows apart, whatever they call them."""
+    order = {code: i for i, code in enumerate(dict.fromkeys(labels.codes.tolist()))}
+    return bytes(order[code] for code in labels.codes.tolist())
 
 
 def _series(windows: Windows) -> tuple[tuple[str, ...], dict[str, str]]:

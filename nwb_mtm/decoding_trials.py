@@ -26,6 +26,7 @@ from nwb_mtm.decoding_results import CLOCK, LabelDecoding, LabelScore
 from nwb_mtm.decoding_targets import Labels
 
 LEAST_TRAIN = 3  # windows of a label in training
+LEAST_TEST = 10  # test windows that a permutation test needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,7 @@ class LabelProblem:
             fits, test = whole_runs(codes, fits, test)
             dropped["same_run"] = both - int(fits.sum() + test.sum())
         null = permuted_labels(codes, permutations, np.random.default_rng(seed)) if len(codes) else None
+        status = _status(codes, fits, test, null)
         return cls(
             labels=labels,
             rows=rows,
@@ -77,10 +79,10 @@ class LabelProblem:
             test=test,
             fold=_inner_folds(codes, fits, long),
             resamples=Resamples.of(start[rows][test], float(np.max(stop - start)), draws=draws, seed=seed),
-            null=null if null is not None and null.runs >= LEAST_RUNS and permutations else None,
+            null=null if status == "tested" and permutations else None,
             clock=trial_clock(codes, start[rows], len(labels.classes)) if len(rows) else np.zeros((0, 1)),
             dropped=dropped,
-            status=_status(codes, fits, test, null),
+            status=status,
         )
 
     @property
@@ -125,6 +127,8 @@ def _status(
         return "not decoded: test windows hold one label only"
     if null is not None and null.runs < LEAST_RUNS:
         return f"not tested: {null.runs} runs of equal labels, {LEAST_RUNS} are needed for a permutation test"
+    if int(test.sum()) < LEAST_TEST:
+        return f"not tested: {int(test.sum())} test windows, {LEAST_TEST} are needed for a permutation test"
     return "tested"
 
 

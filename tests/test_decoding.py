@@ -446,3 +446,25 @@ def test_decoding_and_the_map_follow_the_schema_of_scores(found):
     for name, entry in (*parts.items(), ("decoding", decoding.to_json())):
         local = {"$ref": f"#/$defs/{name}", "$defs": schema["$defs"]}
         jsonschema.validate(json.loads(json.dumps(entry, allow_nan=False)), local)
+
+
+def test_columns_that_say_the_same_are_decoded_once():
+    rng = np.random.default_rng(0)
+    power = (rng.random(COUNT) < 0.4) * 1.5
+    columns = {"laser_power": power, "laser_on": power > 0}
+    chosen = choose(session(rng, columns=columns))
+    assert chosen.columns == ("choice", "laser_power")
+    assert chosen.left["laser_on"] == "it says the same as laser_power"
+
+
+def test_a_table_without_named_targets_offers_its_columns_that_are_no_events():
+    windows = session(np.random.default_rng(0))
+    bare = replace(windows, trials=replace(windows.trials, targets=()))
+    assert choose(bare).columns == ("choice",)
+
+
+def test_nothing_to_decode_is_said():
+    windows = session(np.random.default_rng(0))
+    silent = decode(replace(windows, trials=None, behaviors={}), config=QUICK)
+    assert "nothing to decode" in silent.warnings[0]
+    assert "nothing to decode" in repr(silent)

@@ -15,7 +15,7 @@ QUICK = ["--permutations", "9", "--no-regions", "--no-sliding", "--offline"]
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    drawn = synthetic.simulate(sessions=1, units=20, trials=60, seed=0)
+    drawn = synthetic.simulate(sessions=1, units=20, trials=80, seed=0)
     return next(iter(synthetic.write_dandiset(tmp_path_factory.mktemp("decode"), drawn)))
 
 
