@@ -99,7 +99,7 @@ class SchemeConfig:
     """Hide patches of units and bins."""
     region_subset: float = 0.0
     """Show a random set of regions, predict the rest."""
-    prompt: bool = True
+    prompt: bool = False
     """Tell the transformer which scheme is on."""
     ratio_low: float = 0.0
     """Smallest share of units that `neuron` and `intra-region` hide (one unit at least)."""
@@ -123,7 +123,7 @@ class ModelConfig:
     """Latents that only one region's units load on, as REGION=COUNT; filled in from the sessions."""
     prior: float = 0.01
     """Variance of the normal prior on a unit's weights in the linear path."""
-    tokens: Literal["bins", "stitched-bins", "patches"] = "stitched-bins"
+    tokens: Literal["smooth-bins", "bins", "stitched-bins", "patches"] = "smooth-bins"
     """What the transformer's tokens are."""
     patch: int = 128
     """Units in a patch."""
@@ -133,7 +133,7 @@ class ModelConfig:
     """Tell the transformer which session it sees."""
     width: int = 64
     """Channels of the transformer."""
-    layers: int = 0
+    layers: int = 1
     """Transformer blocks; 0 leaves the linear path alone."""
     heads: int = 4
     """Attention heads."""
@@ -155,11 +155,11 @@ class TrainConfig:
     """Windows that share a mask."""
     masks: int = 2
     """Masks of every scheme in a step."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     """Peak learning rate of the transformer."""
     linear_rate: float = 1e-2
     """Peak learning rate of the linear path."""
-    weight_decay: float = 0.01
+    weight_decay: float = 0.05
     """Decay of the transformer's weights."""
     warmup: float = 0.05
     """Share of the steps in which the learning rate rises."""

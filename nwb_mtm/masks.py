@@ -34,6 +34,10 @@ class Mask:
         hidden, scored = self.hidden.to(device), self.scored.to(device)
         return Mask(hidden, scored, self.scheme, self.causal, self.prompts.to(device))
 
+    def visible(self, batch: Batch) -> Bool[Tensor, "batch bin unit"]:
+        """Entries that were observed and are not hidden."""
+        return batch.valid & ~self.hidden
+
     @property
     def prompts(self) -> Int[Tensor, " batch"]:
         """Every window's scheme, as a row of SCHEMES."""

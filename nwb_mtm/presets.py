@@ -20,6 +20,7 @@ _PUBLISHED: Mapping[str, Any] = {
     "train.warmup": 0.15,
     "train.batch": 16,
     "train.average": 0.0,
+    "schemes.prompt": True,
     "schemes.together": False,
     "schemes.scattered": True,
     "schemes.ratio_low": 0.3,

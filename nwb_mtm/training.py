@@ -3,14 +3,13 @@
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nwb_mtm.batch import Batch, Roster
 from nwb_mtm.checkpoint import Checkpoint, read_tensors, write_tensors
@@ -20,6 +19,7 @@ from nwb_mtm.losses import poisson_nll
 from nwb_mtm.masks import Mask, make_schemes
 from nwb_mtm.model import MtM, build
 from nwb_mtm.model.align import align
+from nwb_mtm.model.compute import choose_device, make_optimizer, threads
 from nwb_mtm.model.sizes import sized
 from nwb_mtm.model.start import start_from
 from nwb_mtm.model.transfer import freeze_trunk, transfer
@@ -88,7 +88,7 @@ class Training:
         self.sampler = Sampler(self.windows, self.rosters, self.config, self.rng)
         self.schemes = self.sampler.schemes
         self.entries = sum(one.counts.size for one in self.windows)
-        self.optimizer = self._make_optimizer()
+        self.optimizer = make_optimizer(self.model, self.config.train)
         self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
         self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
         self.best_score = -math.inf
@@ -106,16 +106,12 @@ class Training:
             start_from(model, roster.unit, one.counts, one.valid)
         if init is not None:
             transfer(init.weights, init.vocabulary, model, self.vocabulary)
-            self._align(model, init.vocabulary)
+            for one, roster in zip(self.windows, self.rosters):
+                if model.linear is not None and one.session not in init.vocabulary.units:
+                    align(model.linear, roster.unit, one.counts, one.valid)
         if self.config.train.freeze == "trunk":
             freeze_trunk(model)
         return model
-
-    def _align(self, model: MtM, known: Vocabulary) -> None:
-        """Rows for units of sessions that the model we start from does not know."""
-        for one, roster in zip(self.windows, self.rosters):
-            if model.linear is not None and one.session not in known.units:
-                align(model.linear, roster.unit, one.counts, one.valid)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -124,21 +120,6 @@ class Training:
         said = [f"Fewer than two regions are large enough: {', '.join(left_out)} left out."] if left_out else []
         layers, latents = self.config.model.layers, self.config.model.latents
         return (*said, f"Model: linear path of {latents} latents, {layers} transformer blocks.")
-
-    def _make_optimizer(self) -> torch.optim.AdamW:
-        train = self.config.train
-        linear: list[nn.Parameter] = []
-        rest: list[nn.Parameter] = []
-        for name, parameter in self.model.named_parameters():
-            if not parameter.requires_grad:
-                continue
-            (linear if name.startswith(("linear.", "bias")) else rest).append(parameter)
-        groups = [
-            {"params": linear, "lr": train.linear_rate, "weight_decay": 0.0},
-            {"params": rest, "lr": train.learning_rate, "weight_decay": train.weight_decay},
-        ]
-        groups = [{**group, "peak": group["lr"]} for group in groups if group["params"]]
-        return torch.optim.AdamW(groups, betas=(0.9, 0.99), eps=1e-11)
 
     def __iter__(self) -> Iterator[Step]:
         if not self.steps:
@@ -313,21 +294,3 @@ class Training:
         state, header = read_tensors(path)
         self.config = Config.from_table(header["config"])
         self._restore({name: tensor.to(self.device) if name != "rng" else tensor for name, tensor in state.items()})
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of a run."""
-    if name != "auto":
-        return torch.device(name)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """So many threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -41,7 +41,7 @@ class LinearPath(nn.Module):
 
     def estimate(self, batch: Batch, mask: Mask) -> Estimate:
         """The latents, from the seen entries alone."""
-        seen = batch.valid & ~mask.hidden
+        seen = mask.visible(batch)
         pattern = distinct(seen, batch.session)
         first = _first_rows(pattern)
         rate = look_up(self.rate, batch.unit)[..., 0]

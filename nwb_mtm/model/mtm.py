@@ -15,22 +15,36 @@ from nwb_mtm.vocabulary import Vocabulary
 
 
 class MtM(nn.Module):
-    """Log expected counts: every unit's mean, plus what the linear path and the transformer see in the others."""
+    """Log expected counts from one voice or two: a linear path and a transformer, each trained on its own.
+
+    Their mistakes differ, so a weighted mean of their log rates is better than either; the weights are chosen
+    on validation time.
+    """
+
+    share: Tensor
 
     def __init__(self, rows: int, linear: LinearPath | None, transformer: Transformer | None) -> None:
         super().__init__()
-        self.bias = nn.Parameter(torch.full((rows, 1), -2.0))
         self.linear = linear
         self.transformer = transformer
+        count = sum(voice is not None for voice in (linear, transformer))
+        self.bias = nn.Parameter(torch.full((rows, count), -2.0))
+        self.register_buffer("share", torch.full((count,), 1.0 / count))
 
     def forward(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin unit"]:
-        """Log expected count per bin."""
-        change = look_up(self.bias, batch.unit)[..., 0][:, None]
+        """Log expected count per bin: the voices' weighted mean."""
+        voices = zip(self.share, self.voices(batch, mask))
+        return torch.stack([share * voice for share, voice in voices]).sum(0)
+
+    def voices(self, batch: Batch, mask: Mask) -> list[Float[Tensor, "batch bin unit"]]:
+        """What each voice says on its own: a unit's mean, and what is seen in the others."""
+        bias = look_up(self.bias, batch.unit).unbind(-1)
+        changes = []
         if self.linear is not None:
-            change = change + self.linear(batch, mask)[0]
+            changes.append(self.linear(batch, mask)[0])
         if self.transformer is not None:
-            change = change + self.transformer(batch, mask)
-        return change.expand(batch.counts.shape)
+            changes.append(self.transformer(batch, mask))
+        return [mean[:, None] + change for mean, change in zip(bias, changes)]
 
     def latents(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin width"]:
         """What the model holds before the read-out."""

@@ -6,6 +6,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 
 from nwb_mtm.model.mtm import MtM
+from nwb_mtm.model.tokens import SmoothBins
 
 LAGS = (1, 2, 3)  # bins; lag 0 holds each unit's own counting noise
 LARGEST_WEIGHT = 0.8
@@ -25,6 +26,11 @@ def start_from(
     spikes = np.where(valid, counts, 0).sum((0, 1), dtype=np.float64)
     mean = (spikes + 0.5) / (valid.sum((0, 1)) + 1.0)
     model.bias[where] = torch.tensor(np.log(mean), dtype=torch.float32)[:, None]
+    if model.transformer is not None and isinstance(model.transformer.tokenizer, SmoothBins):
+        squares = np.where(valid, counts.astype(np.float32) ** 2, 0.0).sum((0, 1)) / (valid.sum((0, 1)) + 1.0)
+        deviation = np.sqrt(np.maximum(squares - mean**2, 1e-3))
+        model.transformer.tokenizer.rate[where] = torch.tensor(mean, dtype=torch.float32)[:, None]
+        model.transformer.tokenizer.deviation[where] = torch.tensor(deviation, dtype=torch.float32)[:, None]
     if model.linear is None:
         return
     model.linear.rate[where] = torch.tensor(mean, dtype=torch.float32)[:, None]

@@ -7,8 +7,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from nwb_mtm.batch import Batch
-from nwb_mtm.model.tables import UnitTable
+from nwb_mtm.masks import Mask
+from nwb_mtm.model.tables import UnitTable, look_up
 
+SMOOTHING = 1.5  # bins
 LONGEST_WINDOW = 1024  # bins that learned positions can name
 
 
@@ -16,7 +18,7 @@ LONGEST_WINDOW = 1024  # bins that learned positions can name
 class Tokenizer(Protocol):
     """Turns seen counts into tokens, and tokens into a change of every log rate."""
 
-    def read_in(self, seen: Float[Tensor, "batch bin unit"], batch: Batch) -> Float[Tensor, "batch token width"]:
+    def read_in(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch token width"]:
         """Tokens in order of bins."""
 
     def read_out(self, tokens: Float[Tensor, "batch token width"], batch: Batch) -> Float[Tensor, "batch bin unit"]:
@@ -40,16 +42,17 @@ class StitchedBins(nn.Module):
         self.deepen = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
         self.writer = UnitTable(rows, width, scale=0.1 * width**-0.5)
 
-    def read_in(self, seen: Float[Tensor, "batch bin unit"], batch: Batch) -> Float[Tensor, "batch token width"]:
+    def read_in(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch token width"]:
         """A sum over the seen units' rows."""
-        tokens: Tensor = nn.functional.softsign(seen @ self.reader(batch.unit))
+        tokens: Tensor = nn.functional.softsign(seen_counts(batch, mask) @ self.reader(batch.unit))
         for layer in self.deepen:
             tokens = nn.functional.softsign(layer(tokens))
         return tokens
 
     def read_out(self, tokens: Float[Tensor, "batch token width"], batch: Batch) -> Float[Tensor, "batch bin unit"]:
         """Every unit's own view of the bin's token."""
-        return tokens @ self.writer(batch.unit).mT
+        rates: Tensor = tokens @ self.writer(batch.unit).mT
+        return rates
 
     def per_bin(self, batch: Batch) -> int:
         """One."""
@@ -58,6 +61,61 @@ class StitchedBins(nn.Module):
     def present(self, batch: Batch) -> Bool[Tensor, "batch token"]:
         """Bins in which any unit was observed."""
         return batch.valid.any(2)
+
+
+class SmoothBins(nn.Module):
+    """One token a bin, from counts about each unit's mean, in its own deviations, smoothed along the window."""
+
+    rate: Tensor
+    deviation: Tensor
+
+    def __init__(self, rows: int, width: int, units: int, dropout: float) -> None:
+        super().__init__()
+        self.register_buffer("rate", torch.full((rows, 1), 0.1))
+        self.register_buffer("deviation", torch.ones(rows, 1))
+        self.reader = UnitTable(rows, width, scale=2.0 * units**-0.5)
+        self.writer = UnitTable(rows, width, scale=0.02)
+        self.mix, self.drop = nn.Linear(width, width), nn.Dropout(dropout)
+
+    def read_in(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch token width"]:
+        """A sum over the seen units' rows, larger where fewer are seen; in a causal pass of earlier bins alone."""
+        visible = mask.visible(batch)
+        rate, deviation = (look_up(rows, batch.unit)[..., 0][:, None] for rows in (self.rate, self.deviation))
+        scaled = torch.where(visible, (batch.counts - rate) / deviation.clamp_min(1e-3), 0.0)
+        most = visible.sum(2).amax(1).clamp_min(1)
+        boost = (batch.present.sum(1) / most).sqrt()[:, None, None]
+        around = weights_around(batch.valid.any(2), causal=mask.causal)
+        tokens: Tensor = around @ (scaled @ self.reader(batch.unit)) * boost
+        return tokens
+
+    def read_out(self, tokens: Float[Tensor, "batch token width"], batch: Batch) -> Float[Tensor, "batch bin unit"]:
+        """Every unit's own view of the bin's token."""
+        mixed: Tensor = self.drop(nn.functional.gelu(self.mix(tokens)))
+        rates: Tensor = mixed @ self.writer(batch.unit).mT
+        return rates
+
+    def per_bin(self, batch: Batch) -> int:
+        """One."""
+        return 1
+
+    def present(self, batch: Batch) -> Bool[Tensor, "batch token"]:
+        """Bins in which any unit was observed."""
+        return batch.valid.any(2)
+
+
+def weights_around(observed: Bool[Tensor, "batch bin"], *, causal: bool) -> Float[Tensor, "batch bin bin"]:
+    """How much of every bin's surroundings its token holds: a Gaussian, or a decay over earlier bins."""
+    bins = torch.arange(observed.shape[1], device=observed.device)
+    later = (bins[:, None] - bins[None, :]).float()
+    around = torch.exp(-0.5 * (later / SMOOTHING) ** 2)
+    before = torch.where(later > 0, torch.exp(-later.clamp_min(0) / (2 * SMOOTHING)), 0.0)
+    weights = (before if causal else around) * observed[:, None]
+    return weights / weights.sum(2, keepdim=True).clamp_min(1e-6)
+
+
+def seen_counts(batch: Batch, mask: Mask) -> Float[Tensor, "batch bin unit"]:
+    """Counts, and zeros for what is hidden or was not observed."""
+    return torch.where(mask.visible(batch), batch.counts, 0.0)
 
 
 class UnitPatches(nn.Module):
@@ -69,10 +127,10 @@ class UnitPatches(nn.Module):
         self.reader, self.writer = nn.Linear(patch, width), nn.Linear(width, patch)
         self.which = nn.Parameter(torch.randn(most, width) * 0.02)
 
-    def read_in(self, seen: Float[Tensor, "batch bin unit"], batch: Batch) -> Float[Tensor, "batch token width"]:
+    def read_in(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch token width"]:
         """Patches of units, all of one bin after the other."""
         count = self.per_bin(batch)
-        tokens: Tensor = self.reader(self._patches(seen, batch)) + self.which[:count]
+        tokens: Tensor = self.reader(self._patches(seen_counts(batch, mask), batch)) + self.which[:count]
         return tokens.flatten(1, 2)
 
     def read_out(self, tokens: Float[Tensor, "batch token width"], batch: Batch) -> Float[Tensor, "batch bin unit"]:

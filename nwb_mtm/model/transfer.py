@@ -8,7 +8,12 @@ from torch import Tensor
 from nwb_mtm.model.mtm import MtM
 from nwb_mtm.vocabulary import Vocabulary
 
-OWN = ("bias", "linear.rate")  # start at the new session's own mean rates
+OWN = (
+    "bias",
+    "linear.rate",
+    "transformer.tokenizer.rate",
+    "transformer.tokenizer.deviation",
+)  # start at the new session's own mean rates
 SPREAD = 0.1  # noise around a region's mean row, as a share of the rows' spread
 
 

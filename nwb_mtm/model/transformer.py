@@ -8,7 +8,7 @@ from nwb_mtm.batch import Batch
 from nwb_mtm.config import ModelConfig
 from nwb_mtm.masks import SCHEMES, Mask
 from nwb_mtm.model.blocks import Block, may_see
-from nwb_mtm.model.tokens import LONGEST_WINDOW, StitchedBins, Tokenizer, UnitPatches
+from nwb_mtm.model.tokens import LONGEST_WINDOW, SmoothBins, StitchedBins, Tokenizer, UnitPatches
 
 INPUT_DROPOUT = 0.5  # share of the trunk's dropout that is used at the embedding
 
@@ -49,12 +49,11 @@ class Transformer(nn.Module):
         return normed
 
     def _embed(self, batch: Batch, mask: Mask) -> tuple[Float[Tensor, "batch token width"], Int[Tensor, " token"]]:
-        visible = batch.valid & ~mask.hidden
-        seen = torch.where(visible, batch.counts, 0.0)
+        visible = mask.visible(batch)
         share = visible.float().sum(2, keepdim=True) / batch.present.sum(1)[:, None, None].clamp_min(1)
         per_bin = self.tokenizer.per_bin(batch)
-        place = torch.arange(seen.shape[1], device=seen.device).repeat_interleave(per_bin)
-        tokens = self.tokenizer.read_in(seen, batch) + self.share(share).repeat_interleave(per_bin, 1)
+        place = torch.arange(visible.shape[1], device=visible.device).repeat_interleave(per_bin)
+        tokens = self.tokenizer.read_in(batch, mask) + self.share(share).repeat_interleave(per_bin, 1)
         if self.position is not None:
             tokens = tokens + self.position(place)
         return self.drop(tokens), place
@@ -72,5 +71,7 @@ def make_tokenizer(config: ModelConfig, rows: int, most: int) -> Tokenizer:
     """The tokenizer that the settings name."""
     if config.tokens == "patches":
         return UnitPatches(config.width, config.patch, -(-most // config.patch))
+    if config.tokens == "smooth-bins":
+        return SmoothBins(rows, config.width, most, config.dropout)
     hidden = (668, 1336) if config.tokens == "bins" and config.width >= 512 else ()
     return StitchedBins(rows, config.width, hidden)

@@ -1,5 +1,7 @@
 """The four scores on validation windows, which select the model."""
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Shaped
@@ -15,23 +17,43 @@ from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
 
 VALID_FOLDS = 5
+SHARES = (0.0, 0.15, 0.3, 0.45, 0.6)  # of the transformer
 
 
-def validation_scores(
+def best_share(
+    model: MtM, sessions: Sequence[Windows], vocabulary: Vocabulary, config: Config, device: torch.device
+) -> tuple[tuple[float, ...], dict[Score, float]]:
+    """How much each voice should count, by the mean of the four scores, and the scores it gives."""
+    offered = [(1.0,)] if len(model.share) == 1 else [(1.0 - share, share) for share in SHARES]
+    found: dict[tuple[float, ...], dict[Score, list[float]]] = {share: {} for share in offered}
+    for windows in sessions:
+        for score, voices in _voices(model, windows, vocabulary, config, device):
+            for share, scores in found.items():
+                rates = np.exp(sum(part * np.log(voice) for part, voice in zip(share, voices)))
+                scores.setdefault(score, []).append(mean_bits(windows.counts, windows.valid, rates))
+    means = {share: {s: float(np.mean(v)) for s, v in scores.items()} for share, scores in found.items()}
+    best = max(means, key=lambda share: float(np.mean(list(means[share].values()))))
+    return best, means[best]
+
+
+def _voices(
     model: MtM, windows: Windows, vocabulary: Vocabulary, config: Config, device: torch.device
-) -> dict[Score, float]:
-    """Mean bits per spike over units for every score that the session allows."""
+) -> Iterator[tuple[Score, list[Float[ndarray, "window bin unit"]]]]:
+    """What each voice expects, for every score that the session allows."""
     strict = config.units.strict_regions
     roster = Roster.of(windows.units, windows.session, vocabulary, strict=strict)
     batch = collate([windows], [roster], [(0, i) for i in range(len(windows))]).to(device)
-    found: dict[Score, float] = {}
+    share = model.share.clone()
     for score in SCORES:
         if score.endswith("region") and len(roster.names) < 2:
             continue
         plan = passes(windows.units, score, folds=min(VALID_FOLDS, len(windows.units)), strict=strict)
-        rates = predict_passes(model, batch, plan, score)
-        found[score] = mean_bits(windows.counts, windows.valid, rates)
-    return found
+        voices = []
+        for only in torch.eye(len(share), device=share.device):
+            model.share.copy_(only)
+            voices.append(predict_passes(model, batch, plan, score))
+        model.share.copy_(share)
+        yield score, voices
 
 
 def mean_bits(
