@@ -40,6 +40,14 @@ def float32_spikes(path: Path) -> Expected:
     return {"units": {"spike_counts": [300, 300]}, "warnings": ["coarse_spike_times"]}
 
 
+def wrapped_index(path: Path) -> Expected:
+    """An index of bytes that began again at 0 past 255; it still ends where the spikes end."""
+    made = trains(8, each=60)
+    with start(path) as f:
+        units(f, made, index_dtype="uint8")
+    return {"units": {"spike_counts": counts(made)}, "time_range": [0.0, 100.0]}
+
+
 def far_clock(path: Path) -> Expected:
     made = trains(2, begin=1.5e9, end=1.5e9 + 100)
     begin = 1.5e9 + np.arange(12) * 8.0
@@ -197,6 +205,7 @@ ANIMALS = (
     unsorted_spikes,
     odd_spikes,
     float32_spikes,
+    wrapped_index,
     far_clock,
     other_clock,
     samples_for_seconds,

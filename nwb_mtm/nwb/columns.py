@@ -93,11 +93,11 @@ class Table:
 
     def offsets(self, name: str) -> Int[ndarray, " edge"]:
         """Where every row of a ragged column begins and ends; refused when the index cannot be true."""
-        if name not in self._index:
-            ends = whole_numbers(self.members[f"{name}_index"].read())  # int64: bytes would wrap in a difference
-            self._index[name] = np.concatenate([[0], ends])
-        ends = self._index[name][1:]
         total = self.members[name].shape[0] if self.members[name].shape else 0
+        if name not in self._index:
+            stored = self.members[f"{name}_index"].read()
+            self._index[name] = np.concatenate([[0], unwrapped(stored, total)])
+        ends = self._index[name][1:]
         check_offsets(ends, total, count=self.count, where=f"{self.path}/{name}_index")
         return self._index[name]
 
@@ -128,6 +128,23 @@ def whole_numbers(values: ndarray) -> Int[ndarray, " value"]:
         return np.full(values.size, -1, np.int64)
     flat = values.reshape(-1)
     return np.where(np.isfinite(flat), flat, -1).astype(np.int64)
+
+
+def unwrapped(stored: ndarray, total: int) -> Int[ndarray, " value"]:
+    """An index as int64 (in a difference bytes would wrap); one that wrapped when it was written is mended.
+
+    It did when its numbers are too small for the total, and, counted on, end at the total exactly.
+
+    >>> unwrapped(np.array([100, 200, 44], "uint8"), 300).tolist()
+    [100, 200, 300]
+    """
+    ends = whole_numbers(stored)
+    size = 256**stored.dtype.itemsize
+    if stored.dtype.kind not in "iu" or stored.dtype.itemsize > 2 or total < size // 2 or not len(ends):
+        return ends
+    low = ends % size  # signed bytes turn negative
+    counted = low + size * np.concatenate([[0], np.cumsum(np.diff(low) < 0)])
+    return counted if counted[-1] == total else ends
 
 
 def check_offsets(ends: Int[ndarray, " row"], total: int, *, count: int, where: str) -> None:
