@@ -22,6 +22,7 @@ from pathlib import Path
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|:{3,}) *(?P<kind>[\w{}-]*).*$")
 NOT_RUN = re.compile(r"<!-- not run: (?P<reason>.+?) -->")
+DEMO = ("--sessions", "1", "--units", "24", "--trials", "40")
 RUN, SHELL = ("python", "pycon"), ("bash", "sh", "console", "powershell", "bat")
 
 
@@ -82,7 +83,7 @@ def typed(line: str) -> list[str]:
     words: list[str] = []
     for word in shlex.split(line)[1:]:
         words += sorted(glob.glob(word)) if glob.has_magic(word) and "[" not in word else [word]
-    return words
+    return [*words, *DEMO] if words[:1] == ["demo"] else words
 
 
 def run(page: Path) -> None:

@@ -57,11 +57,18 @@ def archive(place: Path) -> Iterator[LoopbackArchive]:
         yield running
 
 
+FIRST = ROOT / "README.md"
+RUNNING = [p for p in PAGES if to_run(p)]
+
+
 @pytest.fixture(scope="module")
-def said(place: Path, archive: LoopbackArchive, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What went wrong on each page; every page has a folder of its own."""
+def said(
+    request: pytest.FixtureRequest, place: Path, archive: LoopbackArchive, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """What went wrong on each page that was chosen; every page has a folder of its own."""
+    chosen = {item.callspec.params.get("page") for item in request.session.items if hasattr(item, "callspec")}
     targets = []
-    for page in (p for p in PAGES if to_run(p)):
+    for page in (p for p in RUNNING if p in chosen):
         folder = tmp_path_factory.mktemp(page.stem)
         shutil.copytree(place / "data", folder / "data")
         for source in ("session.nwb", "new.nwb"):
@@ -70,7 +77,9 @@ def said(place: Path, archive: LoopbackArchive, tmp_path_factory: pytest.TempPat
     return run_each(targets, DANDI_INSTANCE=archive.url, NWB_MTM_CACHE=str(place / "cache"), BROWSER="true")
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if to_run(p)], ids=name)
+@pytest.mark.parametrize(
+    "page", [p if p == FIRST else pytest.param(p, marks=pytest.mark.slow) for p in RUNNING], ids=lambda p: p.stem
+)
 def test_what_a_page_shows_runs(page: Path, said: dict[str, str]) -> None:
     assert said.get(str(page), str(said)) == ""
 
