@@ -84,6 +84,9 @@ def read_spikes(table: Table, warnings: Warnings) -> Spikes:
     """All spike times, sorted within each unit, what is not finite dropped; one slice of the file."""
     array = table.members["spike_times"]
     offsets = _train_offsets(table)
+    index = table.members.get("spike_times_index")
+    if index is not None and index.dtype.kind in "iu" and offsets[-1] > np.iinfo(index.dtype).max:
+        warnings.add("wrapped_index", f"{index.path} began again at 0 past {np.iinfo(index.dtype).max}; it was mended.")
     raw = array.read()
     if raw.dtype.kind not in "iuf":
         raise RecordingError(

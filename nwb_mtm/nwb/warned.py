@@ -20,6 +20,7 @@ WARNINGS: Mapping[str, str] = MappingProxyType(
         "target_follows_time": "A column of the trials changes so seldom that time alone tells it.",
         "unsorted_spike_times": "Spike times are out of order within a unit.",
         "vanishing_units": "Units are silent through a large part of the session.",
+        "wrapped_index": "The index of the spike times is of a type too small for it, and was mended.",
     }
 )
 
