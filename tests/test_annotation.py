@@ -351,6 +351,17 @@ def test_rates_close_to_the_truth_correlate_with_it(annotated: Path, simulated: 
     assert np.nanmedian(values) > 0.3
 
 
+def test_units_that_share_spikes_are_not_reliable(tmp_path: Path) -> None:
+    session = next(synthetic.simulate(sessions=1, units=24, trials=60, flaws=("duplicates",)))
+    path = session.recording.to_nwb(tmp_path / "twice.nwb")
+    back = read_predictions(annotate(path, stand_in(read(path))).path)
+    for first, second in session.truth["flaws"]["duplicates"]["pairs"]:
+        assert back.units.columns["flagged"][[first, second]].all()
+        assert not back.units.columns["reliable"][[first, second]].any()
+    assert back.units.columns["reliable"].any()
+    assert not back.units.columns["flagged"].all()
+
+
 # copy, sidecar, in place
 
 

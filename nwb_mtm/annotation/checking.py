@@ -8,13 +8,13 @@ import numpy as np
 from numpy import ndarray
 
 from nwb_mtm.annotation.blending import Grid
-from nwb_mtm.annotation.scoring import score_rates
+from nwb_mtm.annotation.scoring import of_rows, score_units
 from nwb_mtm.errors import RecordingError
 from nwb_mtm.nwb import annotations as names
 from nwb_mtm.nwb.annotations_read import Written, open_written
 from nwb_mtm.nwb.reader import read
 from nwb_mtm.nwb.writer_targets import train_hashes
-from nwb_mtm.recording import Recording, Spikes
+from nwb_mtm.recording import Recording
 
 TOLERANCE = 1e-6
 
@@ -68,17 +68,6 @@ def _source(file: str | Path, written: Written, source: str | Path | Recording |
     return read(file if source is None else source)
 
 
-def _spikes(written: Written, recording: Recording) -> Spikes:
-    place = {int(row): i for i, row in enumerate(recording.units.rows)}
-    absent = [int(row) for row in written.rows if int(row) not in place]
-    if absent:
-        raise RecordingError(
-            f"The source has no row {absent[0]} in its units table; it is not the one that was annotated.",
-            kind="does_not_fit",
-        )
-    return recording.spikes.take(np.array([place[int(row)] for row in written.rows], np.int64))
-
-
 def _rates_where_stated(written: Written) -> Iterator[Claim]:
     """Rates lie exactly where the samples' kind says."""
     series = [(names.RATES, names.UNSEEN)]
@@ -103,7 +92,7 @@ def _same_spikes(written: Written, recording: Recording) -> Iterator[Claim]:
     """A sidecar belongs to this source if every unit's spikes are those it was made with."""
     if not written.is_sidecar:
         return
-    spikes = _spikes(written, recording)
+    spikes = of_rows(recording, written.rows).spikes
     hashes, keys = train_hashes(spikes), written.units["unit_key"]
     stated = written.units["spike_hash"].tolist()
     counts = zip(keys.tolist(), written.units["spike_count"].tolist(), spikes.counts.tolist(), stated, hashes)
@@ -123,7 +112,7 @@ def recompute(written: Written, recording: Recording) -> Mapping[str, ndarray]:
     """Every unit's scores from the rates as they are in the file."""
     array = written.rates()
     grid = Grid(written.t0, written.bin_size, len(written.kind))
-    return score_rates(_spikes(written, recording), grid, array.read, written.windows)
+    return score_units(of_rows(recording, written.rows), grid, array.read, written.windows)
 
 
 def _compared(name: str, keys: list[str], stated: ndarray, found: ndarray) -> Claim:

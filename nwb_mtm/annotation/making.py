@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from nwb_mtm.annotation.blending import Grid, blend
-from nwb_mtm.annotation.scoring import score_rates
+from nwb_mtm.annotation.scoring import of_rows, score_units
 from nwb_mtm.binning import observed_sets
 from nwb_mtm.errors import RunError
 from nwb_mtm.nwb import annotations as names
@@ -62,10 +62,9 @@ def make(plan: Plan, *, include_trained: bool = False) -> Annotation:
 
 def scored(made: Annotation, recording: Recording) -> Annotation:
     """The same with every unit's scores, of the rates as they are."""
-    place = {int(row): i for i, row in enumerate(recording.units.rows)}
-    spikes = recording.spikes.take(np.array([place[int(row)] for row in made.units.rows], np.int64))
     grid = Grid(made.t0, made.bin_size, len(made.kind))
-    found = score_rates(spikes, grid, lambda a, b: unseen_rates(made, a, b), made.windows)
+    chosen = of_rows(recording, made.units.rows)
+    found = score_units(chosen, grid, lambda a, b: unseen_rates(made, a, b), made.windows)
     columns = {name: values for name, values in found.items() if not np.isnan(values.astype(np.float64)).all()}
     return replace(made, unit_columns={**made.unit_columns, **columns}, facts={**made.facts, **summary(columns)})
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from nwb_mtm.alignment import cut
 from nwb_mtm.annotation.blending import Grid
 from nwb_mtm.annotation.making import Plan
 from nwb_mtm.annotation.naming import plain_command
+from nwb_mtm.annotation.scoring import flagged_pairs
 from nwb_mtm.errors import ConfigError, RunError
 from nwb_mtm.nwb.annotations import WindowTable
 from nwb_mtm.passes import RULES, Score
@@ -96,17 +97,30 @@ def from_model(model: Any, recording: Recording, options: "Options") -> Plan:
     fitted = beside(load(model), recording)
     grid = grid_of(fitted)
     causal = options.scheme == "causal"
+    table = table_of(fitted, grid, options)
+    hide_with = partners(fitted, table)
     return Plan(
         recording=replace(recording, key=fitted.recording.key),
         units=fitted.recording.units,
         grid=grid,
-        windows=table_of(fitted, grid, options),
-        predict=partial(_rates, fitted, grid, table_of(fitted, grid, options), options),
+        windows=table,
+        predict=partial(_rates, fitted, grid, table, options, hide_with),
         scheme=options.scheme,
         causal=causal,
         reach=0.0 if causal else fitted.windows.width,
-        facts=model_facts(fitted, options),
+        facts={**model_facts(fitted, options), "flagged_pairs": str(0 if hide_with is None else hide_with.sum() // 2)},
     )
+
+
+def partners(fitted: Fitted, table: WindowTable) -> Bool[ndarray, "unit unit"] | None:
+    """Which units are hidden with each: those that share its spikes; None when no pair does."""
+    pairs = flagged_pairs(fitted.recording, table)
+    if not pairs:
+        return None
+    out = np.zeros((len(fitted.recording.units),) * 2, bool)
+    for pair in pairs:
+        out[pair.first, pair.second] = out[pair.second, pair.first] = True
+    return out
 
 
 def grid_of(fitted: Fitted) -> Grid:
@@ -161,7 +175,12 @@ def cut_rows(
 
 
 def _rates(
-    fitted: Fitted, grid: Grid, table: WindowTable, options: "Options", rows: Int[ndarray, " row"]
+    fitted: Fitted,
+    grid: Grid,
+    table: WindowTable,
+    options: "Options",
+    hide_with: Bool[ndarray, "unit unit"] | None,
+    rows: Int[ndarray, " row"],
 ) -> list[Float[ndarray, "bin unit"]]:
     """Rates in Hz for rows of the table; NaN for one that is too little observed."""
     from nwb_mtm import inference
@@ -175,7 +194,7 @@ def _rates(
         counts = inference.reconstruct(fitted.checkpoint, windows, causal=True)
     else:
         score = SCORE_OF[options.scheme]
-        counts = inference.predict(fitted.checkpoint, windows, score, folds=options.folds or None)
+        counts = inference.predict(fitted.checkpoint, windows, score, folds=options.folds or None, guard=hide_with)
     out[order[kept]] = counts / np.float32(grid.bin_size)
     return list(out)
 

@@ -3,21 +3,56 @@
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int
 from numpy import ndarray
 from scipy.ndimage import gaussian_filter1d
 
 from nwb_mtm.annotation.blending import Grid, blend
-from nwb_mtm.binning import bin_spikes
+from nwb_mtm.binning import bin_spikes, merge_intervals
+from nwb_mtm.errors import RecordingError
+from nwb_mtm.guards import Pair, flag_pairs
 from nwb_mtm.intervals import block_draws, tail_share
 from nwb_mtm.metrics import LN2, Sums, sums, unit_scores
 from nwb_mtm.nwb.annotations import WindowTable
-from nwb_mtm.recording import Spikes
+from nwb_mtm.recording import Recording, Spikes
 
 Slice = Callable[[int, int], Float32[ndarray, "bin unit"]]
 CHUNK = 32  # blocks (or training windows) at a time
 SMOOTH = 2.0  # of the average response, in bins
 PRIOR = 3.0  # windows at the mean rate that the average response is drawn towards
+
+
+def score_units(recording: Recording, grid: Grid, rates: Slice, windows: WindowTable) -> dict[str, ndarray]:
+    """All columns of the table of units; `recording` holds just these units, in the columns' order."""
+    found = dict(score_rates(recording.spikes, grid, rates, windows))
+    flagged = np.zeros(len(recording.units), bool)
+    for pair in flagged_pairs(recording, windows):
+        flagged[[pair.first, pair.second]] = True
+    if found:
+        found["flagged"] = flagged
+        found["reliable"] = found["reliable"] & ~flagged
+    return found
+
+
+def flagged_pairs(recording: Recording, windows: WindowTable) -> tuple[Pair, ...]:
+    """Units that share spikes in training windows, so that one gives the other away."""
+    rows = windows.rows("train")
+    training = merge_intervals(np.stack([windows.start[rows], windows.stop[rows]], axis=1))
+    if not len(training):
+        return ()
+    return flag_pairs(recording, recording.units, training).pairs
+
+
+def of_rows(recording: Recording, rows: Int[ndarray, " unit"]) -> Recording:
+    """The units with the given rows in the source, in this order."""
+    place = {int(row): i for i, row in enumerate(recording.units.rows)}
+    absent = [int(row) for row in rows if int(row) not in place]
+    if absent:
+        raise RecordingError(
+            f"{recording.source.name} has no row {absent[0]} in its units table; it is another file.",
+            kind="does_not_fit",
+        )
+    return recording.select(np.array([place[int(row)] for row in rows], np.int64))
 
 
 def score_rates(spikes: Spikes, grid: Grid, rates: Slice, windows: WindowTable) -> Mapping[str, ndarray]:
