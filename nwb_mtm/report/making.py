@@ -168,6 +168,8 @@ def _plain(value: Any) -> str:
         return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(_plain(v) for v in value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return "–" if value is None else str(value)
 
 

@@ -100,7 +100,9 @@ def why_not(found: Overall) -> str:
 
 def windows_needed(found: Overall) -> str:
     """How many test windows would tell, when the scores say so."""
-    return f"About {found.windows_to_tell:,} test windows would tell." if found.windows_to_tell else ""
+    if found.windows_to_tell:
+        return f"About {found.windows_to_tell:,} test windows would tell."
+    return "More test windows or sessions may tell."
 
 
 def best_blind(found: Overall) -> str:
