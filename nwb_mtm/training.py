@@ -187,7 +187,7 @@ class Training:
                 torch.autograd.backward(weighted.sum())
                 losses |= {name: float(loss.detach()) for name, loss in zip(names, found)}
                 seen += len(batch)
-            prior = self.model.penalty() / (2 * self.config.model.prior * self.entries * len(self.model.share))
+            prior = self.model.penalty() / (2 * self.config.model.prior * self.entries * self.model.share.shape[1])
             if prior.requires_grad:
                 torch.autograd.backward(prior)
         if not all(math.isfinite(value) for value in losses.values()):
@@ -223,13 +223,13 @@ class Training:
         scores: dict[Score, float] = {}
         if self.valid:
             share, scores = self._validate(weights)
-            weights["share"] = torch.tensor(share, device=self.device)
+            weights["share"] = share
         overall = float(np.mean(list(scores.values()))) if scores else float(self.step)
         if overall > self.best_score:
             self.best, self.best_score = weights, overall
         return {str(score): value for score, value in scores.items()}
 
-    def _validate(self, weights: Mapping[str, Tensor]) -> tuple[tuple[float, ...], dict[Score, float]]:
+    def _validate(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, dict[Score, float]]:
         current = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.model.load_state_dict(dict(weights))
         self.model.eval()

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from nwb_mtm.batch import Batch
 from nwb_mtm.config import Config
-from nwb_mtm.masks import Mask
+from nwb_mtm.masks import SCHEMES, Mask
 from nwb_mtm.model.linear import LinearPath
 from nwb_mtm.model.sizes import group_sizes, unit_homes
 from nwb_mtm.model.tables import look_up
@@ -18,7 +18,7 @@ class MtM(nn.Module):
     """Log expected counts from one voice or two: a linear path and a transformer, each trained on its own.
 
     Their mistakes differ, so a weighted mean of their log rates is better than either; the weights are chosen
-    on validation time.
+    on validation time, for each scheme that is scored.
     """
 
     share: Tensor
@@ -29,12 +29,13 @@ class MtM(nn.Module):
         self.transformer = transformer
         count = sum(voice is not None for voice in (linear, transformer))
         self.bias = nn.Parameter(torch.full((rows, count), -2.0))
-        self.register_buffer("share", torch.full((count,), 1.0 / count))
+        self.register_buffer("share", torch.full((len(SCHEMES), count), 1.0 / count))
 
     def forward(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin unit"]:
         """Log expected count per bin: the voices' weighted mean."""
-        voices = zip(self.share, self.voices(batch, mask))
-        return torch.stack([share * voice for share, voice in voices]).sum(0)
+        shares = self.share[mask.prompts].unbind(-1)
+        parts = [share[:, None, None] * voice for share, voice in zip(shares, self.voices(batch, mask))]
+        return torch.stack(parts).sum(0)
 
     def voices(self, batch: Batch, mask: Mask) -> list[Float[Tensor, "batch bin unit"]]:
         """What each voice says on its own: a unit's mean, and what is seen in the others."""

@@ -20,7 +20,7 @@ def sized(config: Config, windows: Sequence[Windows]) -> Config:
     if config.model.latents >= 0:
         return config
     sizes = region_sizes(windows)
-    own = {name: max(LEAST_PER_REGION, round(0.3 * size**0.7)) for name, size in sizes.items()}
+    own = {name: max(LEAST_PER_REGION, min(4, size // 3), round(0.3 * size**0.7)) for name, size in sizes.items()}
     shared = 2 + round(0.1 * sum(own.values()))
     units = max(len(one.units) for one in windows)
     if len(own) < 2 or sum(own.values()) + shared > MOST_LATENTS:

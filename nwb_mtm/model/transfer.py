@@ -13,7 +13,9 @@ OWN = (
     "linear.rate",
     "transformer.tokenizer.rate",
     "transformer.tokenizer.deviation",
-)  # start at the new session's own mean rates
+    "linear.decode.rows",
+    "linear.encode.rows",
+)  # start from the new session's own spikes
 SPREAD = 0.1  # noise around a region's mean row, as a share of the rows' spread
 
 

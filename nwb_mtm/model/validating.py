@@ -6,13 +6,15 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Shaped
 from numpy import ndarray
+from torch import Tensor
 
 from nwb_mtm.batch import Roster, collate
 from nwb_mtm.config import Config
+from nwb_mtm.masks import SCHEMES
 from nwb_mtm.metrics import sums, unit_scores
 from nwb_mtm.model.looking import predict_passes
 from nwb_mtm.model.mtm import MtM
-from nwb_mtm.passes import SCORES, Score, passes
+from nwb_mtm.passes import RULES, SCORES, Score, passes
 from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
 
@@ -22,18 +24,22 @@ SHARES = (0.0, 0.15, 0.3, 0.45, 0.6)  # of the transformer
 
 def best_share(
     model: MtM, sessions: Sequence[Windows], vocabulary: Vocabulary, config: Config, device: torch.device
-) -> tuple[tuple[float, ...], dict[Score, float]]:
-    """How much each voice should count, by the mean of the four scores, and the scores it gives."""
-    offered = [(1.0,)] if len(model.share) == 1 else [(1.0 - share, share) for share in SHARES]
-    found: dict[tuple[float, ...], dict[Score, list[float]]] = {share: {} for share in offered}
+) -> tuple[Float[Tensor, "scheme voice"], dict[Score, float]]:
+    """How much each voice should count for every score's scheme, and the scores this gives."""
+    count = model.share.shape[1]
+    offered = [(1.0,)] if count == 1 else [(1.0 - share, share) for share in SHARES]
+    found: dict[Score, list[list[float]]] = {}
     for windows in sessions:
         for score, voices in _voices(model, windows, vocabulary, config, device):
-            for share, scores in found.items():
-                rates = np.exp(sum(part * np.log(voice) for part, voice in zip(share, voices)))
-                scores.setdefault(score, []).append(mean_bits(windows.counts, windows.valid, rates))
-    means = {share: {s: float(np.mean(v)) for s, v in scores.items()} for share, scores in found.items()}
-    best = max(means, key=lambda share: float(np.mean(list(means[share].values()))))
-    return best, means[best]
+            rates = [np.exp(sum(part * np.log(v) for part, v in zip(share, voices))) for share in offered]
+            bits = [mean_bits(windows.counts, windows.valid, rate) for rate in rates]
+            found.setdefault(score, []).append(bits)
+    means = {score: np.mean(bits, axis=0) for score, bits in found.items()}
+    usual = offered[int(np.mean(list(means.values()), axis=0).argmax())]
+    share = torch.tensor(usual, device=device).repeat(len(SCHEMES), 1)
+    for score, bits in means.items():
+        share[SCHEMES.index(RULES[score].scheme)] = torch.tensor(offered[int(bits.argmax())], device=device)
+    return share, {score: float(bits.max()) for score, bits in means.items()}
 
 
 def _voices(
@@ -49,7 +55,7 @@ def _voices(
             continue
         plan = passes(windows.units, score, folds=min(VALID_FOLDS, len(windows.units)), strict=strict)
         voices = []
-        for only in torch.eye(len(share), device=share.device):
+        for only in torch.eye(share.shape[1], device=share.device):
             model.share.copy_(only)
             voices.append(predict_passes(model, batch, plan, score))
         model.share.copy_(share)
