@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import build_config, build_sources, fit_options, plain_sources, source_options, window_options
+from .sections import Sectioned
 
 if TYPE_CHECKING:
     from nwb_mtm.comparing import Opened, Trial
@@ -19,7 +20,7 @@ Examples:
 SCORES = ("co-smoothing", "forward", "inter-region", "intra-region")
 
 
-@click.command("compare", epilog=EPILOG)
+@click.command("compare", cls=Sectioned, epilog=EPILOG)
 @click.argument("sources", nargs=-1, required=True)
 @click.option("--presets", metavar="A,B,...", help="Presets to compare.")
 @click.option("--schemes", metavar="A,B,...", help="Train with one masking scheme at a time.")
@@ -39,7 +40,7 @@ def command(sources: tuple[str, ...], **chosen: Any) -> None:
     the references alone, so that the best of many is no lucky draw.
     """
     from nwb_mtm.comparing import Opened, Trial, compare, contenders
-    from nwb_mtm.fitting import FitOptions, Said
+    from nwb_mtm.gathering import Said
 
     from .progress import TrainingView
     from .show import console, show_warning
@@ -52,12 +53,16 @@ def command(sources: tuple[str, ...], **chosen: Any) -> None:
         prompt=chosen["prompt"],
         sessions=[int(text) for text in _list(chosen["numbers"])],
     )
-    options = FitOptions(sources=build_sources(chosen), strict=chosen["strict"])
     trials: list[Trial] = []
     opened: list[Opened] = []
     with TrainingView() as view:
         for event in compare(
-            plain_sources(sources), field, seeds=chosen["seeds"], references=chosen["references"], options=options
+            plain_sources(sources),
+            field,
+            seeds=chosen["seeds"],
+            references=chosen["references"],
+            options=build_sources(chosen),
+            strict=chosen["strict"],
         ):
             if isinstance(event, Trial):
                 trials.append(event)

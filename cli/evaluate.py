@@ -16,6 +16,7 @@ from .options import (
     source_options,
     window_options,
 )
+from .sections import Sectioned
 
 if TYPE_CHECKING:
     from nwb_mtm.evaluation_road import EvaluationOptions
@@ -29,7 +30,7 @@ Examples:
 """
 
 
-@click.command("evaluate", epilog=EPILOG)
+@click.command("evaluate", cls=Sectioned, epilog=EPILOG)
 @click.argument("model")
 @click.argument("sources", nargs=-1, required=True)
 @click.option("--score", "scores", multiple=True, metavar="NAME", help="Only these scores; may be repeated.")
@@ -55,7 +56,7 @@ def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
     units.csv are written.
     """
     from nwb_mtm.evaluation_road import evaluate_sources
-    from nwb_mtm.fitting import Said
+    from nwb_mtm.gathering import Said
     from nwb_mtm.score_tables import write_scores
 
     from .show import console, show_warning

@@ -49,7 +49,8 @@ class Stop:
 def follow(events: "Iterator[Event]") -> "Scores | None":
     """Show every event; the scores, when there are any."""
     from nwb_mtm.finetuning import Compared
-    from nwb_mtm.fitting import Said, Scored, Stopped, Written
+    from nwb_mtm.fitting import Scored, Stopped, Written
+    from nwb_mtm.gathering import Said
     from nwb_mtm.training import Step
 
     out = console(stderr=True)

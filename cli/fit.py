@@ -18,6 +18,7 @@ from .options import (
     source_options,
     window_options,
 )
+from .sections import Sectioned
 
 EPILOG = """\b
 Examples:
@@ -32,7 +33,7 @@ saved (go on with --resume).
 """
 
 
-@click.command("fit", epilog=EPILOG)
+@click.command("fit", cls=Sectioned, epilog=EPILOG)
 @click.argument("sources", nargs=-1)
 @window_options
 @fit_options

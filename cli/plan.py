@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from .options import build_config, build_sources, fit_options, plain_sources, source_options, window_options
+from .sections import Sectioned
 
 EPILOG = """\b
 Examples:
@@ -13,7 +14,7 @@ Examples:
 """
 
 
-@click.command("plan", epilog=EPILOG)
+@click.command("plan", cls=Sectioned, epilog=EPILOG)
 @click.argument("sources", nargs=-1, required=True)
 @window_options
 @fit_options
@@ -33,14 +34,13 @@ def show_plan(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
     import dataclasses
     import json
 
-    from nwb_mtm.fitting import FitOptions, Said
+    from nwb_mtm.gathering import Said
     from nwb_mtm.planning import plan
 
     from .progress import clock
     from .show import console, show_warning, table
 
-    options = FitOptions(sources=build_sources(chosen), strict=chosen["strict"])
-    for event in plan(sources, build_config(chosen), options):
+    for event in plan(sources, build_config(chosen), build_sources(chosen), strict=chosen["strict"]):
         if isinstance(event, Said):
             show_warning(event.text) if event.warning else console(stderr=True).print(event.text, markup=False)
         elif chosen.get("as_json"):

@@ -9,11 +9,12 @@ from nwb_mtm.activity import Options
 from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.config import Config
 from nwb_mtm.errors import ConfigError
-from nwb_mtm.fitting import FitOptions, Gathered, Said, gather
+from nwb_mtm.gathering import Gathered, Said, gather
 from nwb_mtm.predictor import ModelPredictor
 from nwb_mtm.preparation import Prepared, prepare
 from nwb_mtm.presets import preset
 from nwb_mtm.scores import Scores
+from nwb_mtm.sources import SourceOptions
 from nwb_mtm.training import Step, Training
 from nwb_mtm.vocabulary import Vocabulary
 
@@ -111,11 +112,12 @@ def compare(
     *,
     seeds: int = 1,
     references: Sequence[str] = (),
-    options: FitOptions | None = None,
+    options: SourceOptions | None = None,
+    strict: bool = False,
 ) -> Iterator[Said | Step | Trial | Opened]:
     """Train every contender with every seed; then score the winner and the references on test time."""
     gathered: Gathered | None = None
-    for event in gather(sources, field[0].config, options or FitOptions()):
+    for event in gather(sources, field[0].config, options, strict=strict):
         if isinstance(event, Gathered):
             gathered = event
         elif isinstance(event, Said):

@@ -14,7 +14,7 @@ from nwb_mtm.windows import Windows
 
 if TYPE_CHECKING:
     from nwb_mtm.checkpoint import Checkpoint
-    from nwb_mtm.fitting import Said
+    from nwb_mtm.gathering import Said
     from nwb_mtm.sources import SourceOptions
 
 NO_MODEL = "counts"  # in place of a model: decode the spikes alone
@@ -34,12 +34,11 @@ def decode_sources(
     Sessions keep the split they were trained with. Settings are the model's own unless given.
     """
     from nwb_mtm.calls import load
-    from nwb_mtm.fitting import FitOptions, Gathered, Said, gather
+    from nwb_mtm.gathering import Gathered, Said, gather
 
     checkpoint = None if str(model) == NO_MODEL else load(model)
     chosen = settings or (Config() if checkpoint is None else checkpoint.config)
-    options = FitOptions() if source_options is None else FitOptions(sources=source_options)
-    for event in gather(sources, chosen, options):
+    for event in gather(sources, chosen, source_options):
         if isinstance(event, Said):
             yield event
         elif isinstance(event, Gathered):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nwb_mtm import fitting, synthetic
+from nwb_mtm import fitting, gathering, synthetic
 from nwb_mtm.annotation import Annotated, annotate
 from nwb_mtm.annotation.truth import correlation_with_truth
 from nwb_mtm.config import Config
@@ -43,12 +43,12 @@ def demonstrate(folder: Path, options: DemoOptions) -> Iterator[fitting.Event | 
     simulated = folder / "dandiset"
     run = create(folder / "run", options.existing)
     if run is None:
-        yield fitting.Said(f"{folder / 'run'} exists and is kept.")
+        yield gathering.Said(f"{folder / 'run'} exists and is kept.")
         return
     drawn = synthetic.simulate(sessions=options.sessions, units=options.units, trials=options.trials, seed=options.seed)
     files = []
     for file in synthetic.write_dandiset(simulated, drawn, existing="overwrite"):
-        yield fitting.Said(f"simulated {file.name}")
+        yield gathering.Said(f"simulated {file.name}")
         files.append(file)
     config = options.config.changed({"train.budget": options.budget, "train.seed": options.seed})
     chosen = fitting.FitOptions(command="nwb-mtm demo", stop=options.stop)
@@ -56,7 +56,7 @@ def demonstrate(folder: Path, options: DemoOptions) -> Iterator[fitting.Event | 
         yield event
         if isinstance(event, fitting.Stopped):
             return
-    yield fitting.Said(f"annotating {files[0].name}")
+    yield gathering.Said(f"annotating {files[0].name}")
     done = annotate(files[0], run.path, out=folder / "annotated", existing="overwrite")
     yield Finished(simulated, run.path, done.path, _correlation(done, files[0]))
 

@@ -17,7 +17,8 @@ from nwb_mtm.sources import SourceItem, SourceOptions
 
 if TYPE_CHECKING:
     from nwb_mtm.checkpoint import Checkpoint
-    from nwb_mtm.fitting import Said, Scored
+    from nwb_mtm.fitting import Scored
+    from nwb_mtm.gathering import Said
 
 NO_MODEL = "baselines"  # in place of a model: score the baselines alone
 
@@ -45,13 +46,13 @@ def evaluate_sources(
     Sessions the model was trained on keep their split; settings are the model's own unless given.
     """
     from nwb_mtm.calls import load
-    from nwb_mtm.fitting import FitOptions, Gathered, Said, Scored, gather
+    from nwb_mtm.fitting import Scored
+    from nwb_mtm.gathering import Gathered, Said, gather
 
     chosen = options or EvaluationOptions()
     checkpoint = None if str(model) == NO_MODEL else load(model)
     config = settings or (Config() if checkpoint is None else checkpoint.config)
-    read = FitOptions(sources=chosen.sources, strict=chosen.strict)
-    for event in gather(sources, config, read):
+    for event in gather(sources, config, chosen.sources, strict=chosen.strict):
         if isinstance(event, Said):
             yield event
         elif isinstance(event, Gathered):

@@ -12,20 +12,18 @@ from nwb_mtm import evaluation, report
 from nwb_mtm.activity import Options
 from nwb_mtm.checkpoint import Checkpoint, read_tensors
 from nwb_mtm.config import Config
-from nwb_mtm.errors import NwbMtmError, RunError
+from nwb_mtm.errors import RunError
 from nwb_mtm.finetuning import Compared, control, curve
+from nwb_mtm.gathering import Gathered, Said, gather
 from nwb_mtm.illustrating import of_sessions
-from nwb_mtm.levels import with_one_level
-from nwb_mtm.nwb.reader import ReadOptions
 from nwb_mtm.oracle import Truth, find_truth
 from nwb_mtm.predictor import ModelPredictor
 from nwb_mtm.preparation import Prepared, Session, prepare
-from nwb_mtm.recording import Recording
 from nwb_mtm.report import figures
 from nwb_mtm.runs import RunFolder, write_json
 from nwb_mtm.score_tables import write_scores
 from nwb_mtm.scores import Scores
-from nwb_mtm.sources import SourceItem, SourceOptions, read_all, resolve_all
+from nwb_mtm.sources import SourceOptions
 from nwb_mtm.splits import Split
 from nwb_mtm.training import Step, Training
 
@@ -33,14 +31,6 @@ NO_TIME, ALL_TIME = np.zeros((0, 2)), np.array([[-1e12, 1e12]])
 ALL_VALID = Split("list", NO_TIME, ALL_TIME, NO_TIME, NO_TIME)
 SAVE_SECONDS = 120.0  # between saves of the state that a stopped run goes on from
 SAMPLE = 20  # sessions scored by default
-
-
-@dataclass(frozen=True)
-class Said:
-    """A sentence for the user."""
-
-    text: str
-    warning: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,54 +74,6 @@ class FitOptions:
     stop: Callable[[], bool] = lambda: False
 
 
-@dataclass(frozen=True, eq=False)
-class Gathered:
-    """What was read, with the files it came from."""
-
-    recordings: tuple[Recording, ...]
-    items: Mapping[str, SourceItem]
-    failed: tuple[tuple[str, NwbMtmError], ...]
-
-
-def read_options(config: Config) -> ReadOptions:
-    """What a run reads of every file."""
-    units = config.units
-    return ReadOptions(
-        quality=units.quality,
-        regions_from=units.regions_from or None,
-        regions=units.regions,
-        region_level="raw" if units.region_level == "auto" else units.region_level,  # auto: one level for the run
-        trials=units.trials or None,
-        within=units.within or None,
-    )
-
-
-def gather(sources: Sequence[str], config: Config, options: FitOptions) -> Iterator[Said | Gathered]:
-    """Find and read every source; what cannot be read is said and skipped."""
-    resolution = resolve_all(sources, options.sources)
-    yield from (Said(note) for note in resolution.notes)
-    yield from (Said(f"{left.name} is left out: {left.why}") for left in resolution.left)
-    recordings: list[Recording] = []
-    items: dict[str, SourceItem] = {}
-    failed: list[tuple[str, NwbMtmError]] = []
-    wanted = read_options(config)
-    used = [item for item in resolution.items if item.settings.role != "held-out"]
-    yield from (Said(f"{item.name} is held out, as its list says") for item in resolution.items if item not in used)
-    for item, result in read_all(used, selection=wanted, options=options.sources, strict=options.strict):
-        if options.stop():
-            raise RunError("Stopped while reading the sources; nothing is trained yet.", kind="stopped")
-        if isinstance(result, NwbMtmError):
-            failed.append((item.name, result))
-            yield Said(f"{item.name} is skipped: {result}", warning=True)
-            continue
-        yield Said(f"{item.name}: {result}")
-        recordings.append(result)
-        items[result.key] = item
-    level = config.units.region_level
-    levelled = with_one_level(recordings, "auto") if level == "auto" else tuple(recordings)
-    yield Gathered(levelled, items, tuple(failed))
-
-
 def fit_run(sources: Sequence[str], folder: RunFolder, config: Config, options: FitOptions) -> Iterator[Event]:
     """The whole road for the sources, into a run folder."""
     run = _Run(tuple(sources), folder, options)
@@ -169,7 +111,9 @@ class _Run:
 
     def prepare(self, config: Config) -> Iterator[Event]:
         """Read the sources, cut windows, and write down what was left out."""
-        for event in gather(self.sources, config, self.options):
+        for event in gather(
+            self.sources, config, self.options.sources, strict=self.options.strict, stop=self.options.stop
+        ):
             if isinstance(event, Gathered):
                 self.gathered = event
             else:

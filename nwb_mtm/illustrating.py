@@ -9,7 +9,7 @@ from numpy import ndarray
 from nwb_mtm.baselines_linear import Design
 from nwb_mtm.evaluation import evidence_of
 from nwb_mtm.metrics import bits_per_spike
-from nwb_mtm.passes import Score, passes
+from nwb_mtm.passes import SCORES, Score, passes
 from nwb_mtm.predictor import ModelPredictor
 from nwb_mtm.report.collecting import collect
 from nwb_mtm.report.figures import Figures
@@ -25,9 +25,11 @@ def illustrate(predictor: ModelPredictor, windows: Windows, scores: SessionScore
     """Recorded, predicted and baseline activity of one session's test windows."""
     train, valid, test = (windows.only(part) for part in ("train", "valid", "test"))
     test = test.take(np.arange(min(len(test), MOST_WINDOWS)))
-    scored = {name: found for name, found in scores.scores.items() if found.model is not None}
-    predicted = {name: predictor.predict(test, score=name, strict=strict) for name in scored}
-    baselines = {
+    scored = {name: scores.scores[name] for name in SCORES if name in scores.scores and scores.scores[name].model}
+    predicted: dict[str, Float[ndarray, "window bin unit"]] = {
+        name: predictor.predict(test, score=name, strict=strict) for name in scored
+    }
+    baselines: dict[str, tuple[str, Float[ndarray, "window bin unit"]]] = {
         name: (found.against, _baseline(windows, test, found.against, name, strict))
         for name, found in scored.items()
         if found.against in RIVALS

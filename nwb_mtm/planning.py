@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from nwb_mtm.activity import Options
-from nwb_mtm.checks import smallest_gain
 from nwb_mtm.config import Config, seconds
 from nwb_mtm.errors import NwbMtmError
 from nwb_mtm.evaluation import evaluate_session
-from nwb_mtm.fitting import FitOptions, Gathered, Said, gather, read_options, sample
+from nwb_mtm.fitting import sample
+from nwb_mtm.gathering import Gathered, Said, gather, read_options
 from nwb_mtm.predictor import ModelPredictor
 from nwb_mtm.preparation import Prepared, Session, prepare
-from nwb_mtm.resolution import resolve_all
+from nwb_mtm.resolution import SourceOptions, resolve_all
+from nwb_mtm.tallies import smallest_gain
 from nwb_mtm.traffic import Estimate, estimate
 from nwb_mtm.training import LOOKS, Training
 
@@ -41,13 +42,15 @@ class Plan:
         return self.smallest_gain <= 0.1
 
 
-def plan(sources: Sequence[str], config: Config, options: FitOptions) -> Iterator[Said | Plan]:
+def plan(
+    sources: Sequence[str], config: Config, options: SourceOptions | None = None, *, strict: bool = False
+) -> Iterator[Said | Plan]:
     """Read the sources (from the cache where they are), time real steps and one evaluation, and add up."""
-    items = resolve_all(sources, options.sources).items
-    traffic = estimate(items, selection=read_options(config), options=options.sources)
+    items = resolve_all(sources, options).items
+    traffic = estimate(items, selection=read_options(config), options=options)
     yield Said(f"{traffic.files} files; {traffic.to_move / 1e6:.1f} MB to move")
     prepared: Prepared | None = None
-    for event in gather(sources, config, options):
+    for event in gather(sources, config, options, strict=strict):
         if isinstance(event, Gathered):
             prepared = prepare(event.recordings, config)
         else:

@@ -162,9 +162,10 @@ def _choose_units(windows: Windows, config: Config) -> tuple[Windows, tuple[Left
     )
     keep = ~(slow | noise | elsewhere)
     if not keep.any():
+        why = "; ".join(f"{r.count} {r.why}" for r in reasons if r.count)
         raise RecordingError(
-            f"{windows.session}: none of its {len(keep)} units is left "
-            f"({'; '.join(f'{r.count} {r.why}' for r in reasons if r.count)}). Lower --min-rate or choose other regions.",
+            f"{windows.session}: none of its {len(keep)} units is left ({why}). "
+            "Lower --min-rate or choose other regions.",
             kind="nothing_to_do",
         )
     return windows.select(np.flatnonzero(keep)), tuple(r for r in reasons if r.count)
@@ -176,7 +177,7 @@ def _warnings(windows: Windows) -> tuple[str, ...]:
     _, names = mask_groups(windows.units.regions)
     if len(names) < 2:
         said.append(
-            f"{len(names)} region(s) with enough units, so inter-region and intra-region prediction are not trained or scored"
+            f"{len(names)} region(s) with enough units: inter- and intra-region prediction are neither trained nor scored"
         )
     dropped = int((windows.part == PARTS.index("dropped")).sum())
     if dropped:

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from safetensors.numpy import load_file
 
-from nwb_mtm import fitting, runs, synthetic
+from nwb_mtm import fitting, gathering, runs, synthetic
 from nwb_mtm.config import Config
 from nwb_mtm.errors import NwbMtmError, RunError
 
@@ -97,7 +97,7 @@ def test_the_same_seed_gives_the_same_weights(source: Path, tmp_path: Path) -> N
 
 def test_a_stopped_run_goes_on_to_the_same_weights(source: Path, tmp_path: Path) -> None:
     whole = load_file(_model(fit([source], tmp_path / "whole")))
-    answers = iter([False, True])
+    answers = iter([False] * 3 + [True])  # asked for both files, then after every step
     events = list(fit([source], tmp_path / "stopped", stop=lambda: next(answers)))
     assert isinstance(events[-1], fitting.Stopped)
     assert events[-1].step == 2
@@ -115,7 +115,7 @@ def test_a_finished_run_is_not_gone_on_with(whole: Path) -> None:
 def test_one_bad_source_among_many_is_said_and_skipped(source: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.nwb"
     bad.write_bytes(b"no HDF5")
-    said = [e.text for e in fit([bad, source], tmp_path / "run") if isinstance(e, fitting.Said) and e.warning]
+    said = [e.text for e in fit([bad, source], tmp_path / "run") if isinstance(e, gathering.Said) and e.warning]
     assert any(text.startswith("bad.nwb is skipped") for text in said)
     skipped = json.loads((tmp_path / "run" / "sources.json").read_text())["skipped"]
     assert [(one["name"], one["kind"]) for one in skipped] == [("bad.nwb", "not_hdf5")]

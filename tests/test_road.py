@@ -40,7 +40,7 @@ def checkpoint(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> C
 
 
 def test_a_plan_counts_what_the_run_will_use(files: list[Path]) -> None:
-    *_, plan = planning.plan([str(files[0])], SMALL, fitting.FitOptions())
+    *_, plan = planning.plan([str(files[0])], SMALL)
     assert isinstance(plan, planning.Plan)
     assert (plan.sessions, plan.units, plan.steps, plan.evaluate_seconds) == (1, 24, 2, 0.0)
     assert plan.train_seconds > 0
@@ -49,7 +49,7 @@ def test_a_plan_counts_what_the_run_will_use(files: list[Path]) -> None:
 
 def test_a_plan_leaves_steps_to_the_budget(files: list[Path]) -> None:
     settings = SMALL.changed({"train.steps": 0, "train.budget": "20s"})
-    *_, plan = planning.plan([str(files[0])], settings, fitting.FitOptions())
+    *_, plan = planning.plan([str(files[0])], settings)
     assert isinstance(plan, planning.Plan)
     assert plan.steps >= 10
     assert plan.train_seconds < 40
