@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .events import Stop, follow
+from .options import existing_option
 from .show import console
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Examples:
 @click.option("--budget", default="90s", show_default=True, help="Time for training.")
 @click.option("--seed", default=0, show_default=True, help="Chance of the simulation and of training.")
 @click.option("--open/--no-open", "open_page", default=False, help="Open the report in a browser at the end.")
-@click.option("-e", "--existing", type=click.Choice(["error", "skip", "overwrite"]), default="error", show_default=True)
+@existing_option
 def command(folder: Path, open_page: bool, **chosen: Any) -> None:
     """Simulate a small dandiset in FOLDER, fit, evaluate, annotate, report.
 
