@@ -112,6 +112,8 @@ class MemoryArray:
     @property
     def holds_references(self) -> bool:
         array = self._array
+        if _is_pickled(array):
+            return True
         if isinstance(array, h5py.Dataset):
             return h5py.check_ref_dtype(array.dtype) is not None
         return array.dtype == object and array.ndim == 1 and len(array) > 0 and _is_container(array[0])
@@ -120,6 +122,8 @@ class MemoryArray:
         return np.asarray(self._array[()] if self.shape == () else self._array[start:stop])
 
     def targets(self) -> tuple[str, ...] | None:
+        if _is_pickled(self._array):
+            return None
         names = [getattr(item, "name", "") for item in self._array[()]] if self.holds_references else []
         if names and all(names):
             return tuple(names)
@@ -145,7 +149,13 @@ def _unwrapped(values: Any) -> Any:
     while hasattr(values, "data") and not isinstance(values, ndarray | h5py.Dataset) and not hasattr(values, "chunks"):
         values = values.data
     inner = getattr(values, "dataset", None)
-    return inner if isinstance(inner, h5py.Dataset) and not isinstance(values, h5py.Dataset) else values
+    lazy = isinstance(inner, h5py.Dataset) or hasattr(inner, "chunks")
+    return inner if lazy and not isinstance(values, h5py.Dataset) else values
+
+
+def _is_pickled(array: Any) -> bool:
+    """A zarr array whose cells only unpickling would show."""
+    return any(type(codec).__name__ == "Pickle" for codec in getattr(array, "filters", None) or ())
 
 
 def _viewed(child: Any, path: str) -> Node:

@@ -105,3 +105,16 @@ def test_what_is_no_source_is_refused() -> None:
     with pytest.raises(NwbMtmError) as caught:
         read(17)
     assert caught.value.kind == "bad_address"
+
+
+def test_an_nwbfile_read_from_zarr_keeps_its_pickles_closed(tmp_path: Path) -> None:
+    zarr_io = pytest.importorskip("hdmf_zarr").NWBZarrIO
+    path = str(tmp_path / "s.nwb.zarr")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with zarr_io(path, "w") as writer:
+            writer.write(never_written())
+        with zarr_io(path, "r") as file:
+            recording = read(file.read())
+    assert recording.units.regions == ("V1", "V2")
+    assert recording.units.groups == ("g", "g")
