@@ -1,6 +1,6 @@
 """Four sessions of Steinmetz et al. 2019, for blocks and random splits: model and baselines in one table.
 
-    python benchmarks/steinmetz.py FOLDER [--steps 450] [--no-model] [--baselines constant,drift,ridge] [--splits blocks]
+    python benchmarks/steinmetz.py FOLDER [--steps 450] [--no-model] [--baselines constant,drift,ridge]
 
 FOLDER holds sessionNN.npz with `spikes` (trial, unit, 40 bins of 10 ms), `time` and `probe_block`.
 The release gives counts, not spike times, so pairs of units cannot be checked for shared spikes.

@@ -67,11 +67,11 @@ def evaluate(
     }
     scores = Scores(
         model=trained.name or type(predictor).__name__,
-        protocol=protocol(list(sessions.values()), chosen),
+        protocol=protocol(list(sessions.values()), chosen, (recordings or {}).values()),
         split=", ".join(sorted({split_name(one) for one in sessions.values()})),
         sessions={key: session for key, (session, _) in found.items()},
         mean=_means({key: scored for key, (_, scored) in found.items()}, chosen),
-        seeds={"bootstrap": chosen.seed},
+        seeds=seeds(sessions.values(), chosen),
         versions=versions(),
     )
     from nwb_mtm.checks import check
@@ -200,7 +200,13 @@ def unit_columns(windows: Windows) -> dict[str, list[object]]:
     }
 
 
-def protocol(sessions: Sequence[Windows], options: Options) -> dict[str, object]:
+def seeds(sessions: Iterable[Windows], options: Options) -> dict[str, int]:
+    """The chances that the numbers depend on."""
+    split = {one.partition.seed for one in sessions if one.partition is not None}
+    return {"bootstrap": options.seed, **({"split": split.pop()} if len(split) == 1 else {})}
+
+
+def protocol(sessions: Sequence[Windows], options: Options, recordings: Iterable[Recording] = ()) -> dict[str, object]:
     """What has to agree before two scores may stand in one column."""
     return {
         "bin": _one({round(one.bin_size, 9) for one in sessions}),
@@ -209,7 +215,7 @@ def protocol(sessions: Sequence[Windows], options: Options) -> dict[str, object]
         "split": _one({split_name(one) for one in sessions}),
         "null": "test mean (train mean beside it)",
         "units": "those that pass the file's own quality rule; all in a second row",
-        "level": "as stored with the windows",
+        "level": _one({one.region_level for one in recordings} or {"as given"}),
         "folds": options.folds or "exact",
         "strict_regions": options.strict,
         "forward": "last tenth of the bins",

@@ -175,9 +175,10 @@ def _added(parts: Sequence[Sums]) -> Sums:
 
 
 def bench_variants(bench: Bench, scored: Scored) -> dict[str, Any]:
-    """BrainWideBench's definitions: co-smoothing over the last second, forecasting in windows of one second.
+    """BrainWideBench's definitions: co-smoothing over the last second, forecasting of a second's last tenth.
 
-    Primary is Poisson D2 (mean over units), secondary pooled bits per spike (arXiv 2609.22064).
+    Primary is Poisson D2 (mean over units), secondary pooled bits per spike (arXiv 2609.22064). Here all of the window
+    before the hidden bins is context, not the second alone.
     """
     second = round(1.0 / bench.test.bin_size)
     if scored.score not in ("co-smoothing", "forward") or second > bench.test.bins:
