@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  nwb-mtm compare session.nwb --presets ndt1-mtm,ndt1-temporal,default --budget 10m
+  nwb-mtm compare session.nwb --presets ndt1-mtm,default --budget 10m
   nwb-mtm compare session.nwb --schemes neuron,causal --steps 500 --seeds 3
   nwb-mtm compare 000409 --sessions 1,3,10 --steps 2000
 """

@@ -52,7 +52,7 @@ def _check(parts: Sequence[Recording]) -> None:
         raise RecordingError(
             f"{names} have the same subject and session start, but their times do not overlap: "
             + "; ".join(f"{part.source.name} {part.span[0]:g} to {part.span[1]:g} s" for part in parts)
-            + ". Put them on one clock, or read them without --join-probes.",
+            + ". Put them on one clock, or use them without joining.",
             kind="clocks_disagree",
         )
 
