@@ -52,6 +52,7 @@ def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
         targets=chosen["targets"] or None,
         config=_config(chosen),
         source_options=build_sources(chosen),
+        strict=bool(chosen["strict"]),
         settings=build_config(chosen) if model == "counts" else _changed(model, chosen),
     ):
         if isinstance(event, Decoding):

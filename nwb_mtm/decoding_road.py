@@ -28,17 +28,19 @@ def decode_sources(
     config: DecodingConfig | None = None,
     source_options: "SourceOptions | None" = None,
     settings: Config | None = None,
+    strict: bool = False,
 ) -> "Iterator[Said | Decoding]":
     """Decode every session of the sources; `model` may be `counts`, for no model at all.
 
-    Sessions keep the split they were trained with. Settings are the model's own unless given.
+    Sessions keep the split they were trained with. Settings are the model's own unless given. With `strict`, the
+    first source that cannot be used stops it.
     """
     from nwb_mtm.calls import load
     from nwb_mtm.gathering import Gathered, Said, gather
 
     checkpoint = None if str(model) == NO_MODEL else load(model)
     chosen = settings or (Config() if checkpoint is None else checkpoint.config)
-    for event in gather(sources, chosen, source_options):
+    for event in gather(sources, chosen, source_options, strict=strict):
         if isinstance(event, Said):
             yield event
         elif isinstance(event, Gathered):
