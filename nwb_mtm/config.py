@@ -133,8 +133,8 @@ class ModelConfig:
     """Tell the transformer which session it sees."""
     width: int = 64
     """Channels of the transformer."""
-    layers: int = 1
-    """Transformer blocks; 0 leaves the linear path alone."""
+    layers: int = -1
+    """Transformer blocks; 0 for none, -1 for one where little time is recorded or the budget is long."""
     heads: int = 4
     """Attention heads."""
     mlp: int = 128
@@ -192,6 +192,8 @@ class EvaluateConfig:
     """Resamples behind every interval."""
     seed: int = 0
     """Chance of the resamples."""
+    decode: bool = False
+    """Decode trial columns and behaviour too, and map which regions predict which."""
 
 
 @dataclass(frozen=True)

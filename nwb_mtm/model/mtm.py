@@ -72,7 +72,7 @@ def build(config: Config, vocabulary: Vocabulary, bins: int) -> MtM:
     model = config.model
     home, groups = unit_homes(model.homes, model.latents, vocabulary), group_sizes(model.homes, model.latents)
     linear = LinearPath(home, groups, bins) if model.latents else None
-    if not model.layers:
+    if model.layers <= 0:
         return MtM(rows, linear, None)
     most = max((len(keys) for keys in vocabulary.units.values()), default=1)
     tokenizer = make_tokenizer(model, rows, most)

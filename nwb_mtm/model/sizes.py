@@ -6,28 +6,38 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from nwb_mtm.config import Config
+from nwb_mtm.config import Config, seconds
 from nwb_mtm.passes import mask_regions
 from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
 
 MOST_LATENTS = 48
 LEAST_PER_REGION = 2
+FEW_BINS = 10_000  # in the longest session: below, a second voice is worth its time
+LONG_BUDGET = 1200.0  # seconds: above, there is time for both voices
 
 
 def sized(config: Config, windows: Sequence[Windows]) -> Config:
-    """Settings whose size follows from the sessions: a few latents for every region, and some that all share."""
-    if config.model.latents >= 0:
-        return config
+    """Settings whose size follows from the sessions and the budget."""
+    if config.model.latents < 0:
+        config = config.changed(_latents(windows))
+    if config.model.layers < 0:
+        few = max(len(one) * one.bins for one in windows) <= FEW_BINS
+        long = seconds(config.train.budget) >= LONG_BUDGET
+        config = config.changed({"model.layers": int(few or long)})
+    return config
+
+
+def _latents(windows: Sequence[Windows]) -> dict[str, object]:
+    """A few latents for every region, and some that all share; only shared ones where regions are many or one."""
     sizes = region_sizes(windows)
     own = {name: max(LEAST_PER_REGION, min(4, size // 3), round(0.3 * size**0.7)) for name, size in sizes.items()}
     shared = 2 + round(0.1 * sum(own.values()))
-    units = max(len(one.units) for one in windows)
     if len(own) < 2 or sum(own.values()) + shared > MOST_LATENTS:
-        count = min(MOST_LATENTS, max(4, round(1.7 * units**0.5)))
-        return config.changed({"model.latents": count})
+        units = max(len(one.units) for one in windows)
+        return {"model.latents": min(MOST_LATENTS, max(4, round(1.7 * units**0.5)))}
     homes = tuple(f"{name}={count}" for name, count in own.items())
-    return config.changed({"model.latents": sum(own.values()) + shared, "model.homes": homes})
+    return {"model.latents": sum(own.values()) + shared, "model.homes": homes}
 
 
 def region_sizes(windows: Sequence[Windows]) -> Mapping[str, int]:
