@@ -38,6 +38,7 @@ saved (go on with --resume).
 @window_options
 @fit_options
 @click.option("--evaluate", type=click.Choice(["sample", "all", "none"]), help="Sessions to score.  [default: sample]")
+@click.option("--decode", is_flag=True, help="Decode trial columns and behaviour too, and map regions.")
 @click.option("--exact", is_flag=True, help="Leave out one unit at a time, instead of folds of units.")
 @click.option("--from", "init", metavar="MODEL", help="Start from a trained model.")
 @click.option("--freeze", type=click.Choice(["trunk"]), help="With --from: train only the new units' rows.")
@@ -92,6 +93,8 @@ def run_fit(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
         config = build_config(chosen)
         if chosen["exact"]:
             config = config.changed({"evaluate.folds": 0})
+        if chosen["decode"]:
+            config = config.changed({"evaluate.decode": True})
         run = create(folder, chosen["existing"])
         if run is None:
             click.echo(f"{folder} exists and is skipped.", err=True)

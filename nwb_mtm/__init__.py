@@ -29,7 +29,7 @@ _PUBLIC = {
     "fit": "calls",
     "inspect": "nwb.inspection",
     "predict": "calls",
-    "read": "nwb.reader",
+    "read": "sources",
     "read_predictions": "annotation",
     "simulate": "synthetic",
 }

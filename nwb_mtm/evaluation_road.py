@@ -78,15 +78,11 @@ def _scored(
         truths=truths,
         recordings=recordings,
     )
-    return _decoded(scores, prepared, checkpoint) if chosen.decode else scores
+    if not chosen.decode:
+        return scores
+    from nwb_mtm.fitting import with_decoding
 
-
-def _decoded(scores: Scores, prepared: Prepared, checkpoint: "Checkpoint | None") -> Scores:
-    from nwb_mtm.decoding_road import session_parts
-
-    for session in prepared.sessions:
-        scores = scores.with_session(session.windows.session, **session_parts(session.windows, checkpoint))
-    return scores
+    return with_decoding(scores, prepared.sessions, checkpoint)
 
 
 def _truths(items: Mapping[str, SourceItem], folder: Path | None) -> dict[str, Truth]:

@@ -201,6 +201,9 @@ class _Run:
             chosen = sample(self.prepared.sessions) if config.evaluate.sessions == "sample" else self.prepared.sessions
             predictor = ModelPredictor(checkpoint)
             scores = score_sessions(predictor, chosen, config, truths=self._truths())
+            if config.evaluate.decode:
+                yield Said("decoding trial columns and behaviour, and mapping regions")
+                scores = with_decoding(scores, chosen, checkpoint)
             write_scores(scores, self.folder.path, existing="overwrite")
             yield Scored(scores)
             yield Written(self.folder.scores, "scores")
@@ -238,6 +241,15 @@ def sample(sessions: Sequence[Session], most: int = SAMPLE) -> tuple[Session, ..
         turns[subject] = turns.get(subject, 0) + 1
         ranked.append((turns[subject], place))
     return tuple(sessions[place] for _, place in sorted(sorted(ranked)[:most], key=lambda pair: pair[1]))
+
+
+def with_decoding(scores: Scores, sessions: Sequence[Session], checkpoint: Checkpoint | None) -> Scores:
+    """The scores with every session's decoding and map of regions."""
+    from nwb_mtm.decoding_road import session_parts
+
+    for session in sessions:
+        scores = scores.with_session(session.windows.session, **session_parts(session.windows, checkpoint))
+    return scores
 
 
 def score_sessions(

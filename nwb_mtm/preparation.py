@@ -176,9 +176,7 @@ def _warnings(windows: Windows) -> tuple[str, ...]:
     said = []
     _, names = mask_groups(windows.units.regions)
     if len(names) < 2:
-        said.append(
-            f"{len(names)} region(s) with enough units: inter- and intra-region prediction are neither trained nor scored"
-        )
+        said.append(f"{len(names)} region(s) with enough units: inter- and intra-region prediction are left out")
     dropped = int((windows.part == PARTS.index("dropped")).sum())
     if dropped:
         said.append(f"{dropped} of {len(windows)} windows lie between the parts of the split and are not used")
