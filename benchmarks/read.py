@@ -12,6 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import h5py
+
 COLUMNS = ("quality", "depth", "snr", "amplitude", "label_a", "label_b", "heldout")
 TIMING = """
 import json, time
@@ -74,16 +76,24 @@ def make(path: Path, units: int, spikes: int) -> None:
             **texts,
             **numbers,
         )
-        begin = np.arange(600) * 8.0
-        bricks.intervals(
-            file,
-            "trials",
-            begin,
-            begin + 5,
-            choice=["left", "right"] * 300,
-            contrast=np.tile([0.0, 1.0], 300),
-            stim_on_time=begin + 1,
-        )
+        add_trials(file)
+
+
+def add_trials(file: h5py.File) -> None:
+    """600 trials with a choice, a contrast and the time of a stimulus."""
+    import numpy as np
+    import zoo_bricks as bricks
+
+    begin = np.arange(600) * 8.0
+    bricks.intervals(
+        file,
+        "trials",
+        begin,
+        begin + 5,
+        choice=["left", "right"] * 300,
+        contrast=np.tile([0.0, 1.0], 300),
+        stim_on_time=begin + 1,
+    )
 
 
 def timed(setup: str, work: str, repeats: int) -> tuple[float, float]:
