@@ -32,7 +32,8 @@ CHOICES: Mapping[str, Mapping[str, Any]] = {
     "neuron scheme alone": {"schemes.causal": 0.0, "schemes.inter_region": 0.0, "schemes.intra_region": 0.0},
     "one scheme a step": {"schemes.together": False},
     "causal hides single bins": {"schemes.scattered": True},
-    "with a transformer": {"model.layers": 1},
+    "linear path alone": {"model.layers": 0},
+    "linear path with shared latents": {"model.layers": 0, "model.latents": 29},
     "transformer alone": {"model.latents": 0, "model.layers": 1},
 }
 
@@ -77,15 +78,15 @@ def main() -> None:
     for recording in sessions(asked.files):
         windows = Windows.around(recording, asked.align).with_split("random")
         print(windows)
-        print(f"{'':32}" + "".join(f"{score:>22}" for score in SCORES))
+        print(f"{'':36}" + "".join(f"{score:>22}" for score in SCORES))
         for name in names:
-            changes = {**CHOICES[name], "train.steps": asked.steps, "schemes.prompt": True}
+            changes = {**CHOICES[name], "train.steps": asked.steps}
             runs = [
                 scores(windows, Config().changed({**changes, "train.seed": seed}), test=asked.test)
                 for seed in range(asked.seeds)
             ]
             cells = [np.array([run[score] for run in runs]) for score in SCORES]
-            print(f"{name:32}" + "".join(f"{c.mean():14.3f} ±{c.std():6.3f}" for c in cells), flush=True)
+            print(f"{name:36}" + "".join(f"{c.mean():14.3f} ±{c.std():6.3f}" for c in cells), flush=True)
 
 
 if __name__ == "__main__":
