@@ -22,6 +22,8 @@ SETTINGS = {
     "bin_size": "windows.bin",
     "split": "split.kind",
     "split_seed": "split.seed",
+    "units_table": "units.table",
+    "join_probes": "units.join_probes",
     "quality": "units.quality",
     "min_rate": "units.min_rate",
     "regions": "units.regions",
@@ -70,6 +72,8 @@ window_options = _all(
 )
 
 selection_options = _all(
+    click.option("--units", "units_table", metavar="PATH", help="Table of units, for files with several."),
+    click.option("--join-probes", is_flag=True, default=None, help="One NWB file per probe: make them one recording."),
     click.option("--quality", metavar="auto|none|EXPR", help="Which units the headline scores."),
     click.option("--min-rate", type=float, help="Slowest unit that is used, in spikes/s.  [default: 0.1]"),
     click.option("--regions", multiple=True, help="Only units of these regions."),

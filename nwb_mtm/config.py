@@ -63,6 +63,10 @@ class SplitConfig:
 class UnitConfig:
     """Which units are shown to the model, and under which region names."""
 
+    table: str = ""
+    """Path of the table of units, for files with several; found by rule when empty."""
+    join_probes: bool = False
+    """Files with the same subject and session start are the probes of one recording."""
     quality: str = "auto"
     """`auto` (the file's own rule), `none`, or an expression on the units' columns."""
     min_rate: float = 0.1

@@ -139,7 +139,9 @@ class _Run:
         write_json(self.folder.sources, content)
 
     def training(self, config: Config) -> Training:
-        """Training on the prepared windows."""
+        """Training on the prepared windows; a level of regions that was chosen stays with the model."""
+        if config.units.region_level == "auto":
+            config = config.changed({"units.region_level": self.prepared.vocabulary.level})
         return Training(
             self.prepared.part("train"),
             self.prepared.part("valid"),

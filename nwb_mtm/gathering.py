@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from nwb_mtm.config import Config
 from nwb_mtm.errors import NwbMtmError, RunError
+from nwb_mtm.joining import join_probes
 from nwb_mtm.levels import with_one_level
 from nwb_mtm.nwb.reader import ReadOptions
 from nwb_mtm.recording import Recording
@@ -32,6 +33,7 @@ def read_options(config: Config) -> ReadOptions:
     """What a run reads of every file."""
     units = config.units
     return ReadOptions(
+        units_path=units.table or None,
         quality=units.quality,
         regions_from=units.regions_from or None,
         regions=units.regions,
@@ -69,6 +71,8 @@ def gather(
         yield Said(f"{item.name}: {result}")
         recordings.append(result)
         items[result.key] = item
+    if config.units.join_probes:
+        recordings = list(join_probes(recordings))
     level = config.units.region_level
     levelled = with_one_level(recordings, "auto") if level == "auto" else tuple(recordings)
     yield Gathered(levelled, items, tuple(failed))
