@@ -16,6 +16,7 @@ from nwb_mtm.passes import SCORES, Pass, Score, companions, mask_regions, passes
 from nwb_mtm.rivals import NAMES, RIVALS, rivals_of
 from nwb_mtm.scores import Activity
 from nwb_mtm.tallies import Entry, SessionDraws, Tally, best_of, gain, gain_draws, score_set, verdict, windows_to_tell
+from nwb_mtm.vocabulary import mask_groups
 from nwb_mtm.windows import Windows
 
 LEADING = ("model", "ridge")  # whose expectations are kept for more than the tables
@@ -69,6 +70,7 @@ class Scored:
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     expected: Mapping[str, Float[ndarray, "window bin unit"]] = field(default_factory=dict)  # of the leading ones
     chosen: Bool[ndarray, " unit"] = field(default_factory=lambda: np.zeros(0, bool))
+    regions: tuple[str, ...] = ()  # of every unit
 
     def draws(self, name: str, subject: str) -> SessionDraws | None:
         """What one predictor gives to a mean over sessions."""
@@ -76,6 +78,14 @@ class Scored:
             return None
         tally = self.tallies[name]
         return SessionDraws(subject, tally.table(self.chosen), tally.draws(self.chosen))
+
+    def region_draws(self, name: str, subject: str) -> dict[str, SessionDraws]:
+        """What one predictor gives to means of single regions."""
+        if name not in self.tallies:
+            return {}
+        tally, (group, names) = self.tallies[name], mask_groups(self.regions)
+        rows = {region: group == row for row, region in enumerate(names)}
+        return {region: SessionDraws(subject, tally.table(r), tally.draws(r)) for region, r in rows.items()}
 
     def gain_entry(self, subject: str) -> Entry | None:
         """What the headline gives to a mean over sessions."""
@@ -165,7 +175,7 @@ def score_activity(bench: Bench, score: Score) -> Scored:
         notes=_notes(bench, score, tallies),
     )
     kept = {name: expected[name] for name in LEADING if name in expected}
-    return Scored(score, activity, tallies, kept, chosen)
+    return Scored(score, activity, tallies, kept, chosen, units.regions)
 
 
 def _expected(bench: Bench, score: Score, plan: tuple[Pass, ...]) -> dict[str, Float[ndarray, "window bin unit"]]:

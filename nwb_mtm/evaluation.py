@@ -15,9 +15,9 @@ from nwb_mtm.guarded import Guarding, make_guard, with_guard
 from nwb_mtm.oracle import Oracle, Truth
 from nwb_mtm.passes import SCORES, Score
 from nwb_mtm.recording import Recording, overlap_share
-from nwb_mtm.scores import MeanScore, Scores, SessionScores
+from nwb_mtm.scores import MeanScore, Scores, SessionScores, Table
 from nwb_mtm.splits import PARTS, Split
-from nwb_mtm.tallies import mean_score
+from nwb_mtm.tallies import SessionDraws, mean_score, mean_table
 from nwb_mtm.windows import Windows
 
 SAME_RECORDING = 0.5  # share of common units above which two recordings are one
@@ -249,4 +249,15 @@ def _mean_of(score: Score, found: Mapping[str, Mapping[Score, Scored]], options:
         for name in ("model", *names)
     }
     gains = [g for subject, one in scored if (g := one.gain_entry(subject)) is not None]
-    return mean_score(rows.pop("model"), rows, gains, seed=options.seed)
+    mean = mean_score(rows.pop("model"), rows, gains, seed=options.seed)
+    return mean if len(scored) < 2 else replace(mean, per_region=_region_means(scored, options))
+
+
+def _region_means(scored: Sequence[tuple[str, Scored]], options: Options) -> dict[str, Table]:
+    """Every region over the sessions that hold it; of the model, or of ridge when there is none."""
+    lead = "model" if any("model" in one.tallies for _, one in scored) else "ridge"
+    found: dict[str, list[SessionDraws]] = {}
+    for subject, one in scored:
+        for region, draws in one.region_draws(lead, subject).items():
+            found.setdefault(region, []).append(draws)
+    return {region: mean_table(draws, seed=options.seed) for region, draws in sorted(found.items())}

@@ -149,10 +149,7 @@ class SessionScores:
             "units": {name: list(column) for name, column in self.units.items()},
             "scores": {name: score.to_json() for name, score in self.scores.items()},
             "subject": self.subject,
-            "windows": dict(self.windows),
-            "decoding": dict(self.decoding),
-            "regions": dict(self.regions),
-            "guards": dict(self.guards),
+            **{name: dict(getattr(self, name)) for name in ("windows", "decoding", "regions", "guards")},
             "notes": list(self.notes),
         }
 
@@ -174,6 +171,7 @@ class MeanScore:
     gain: Value = NOTHING
     sessions: int = 0
     subjects: int = 0
+    per_region: Mapping[str, Table] = field(default_factory=dict)  # of the model, or of ridge when there is none
 
     def to_json(self) -> dict[str, Any]:
         """Nested plain values."""
@@ -183,6 +181,7 @@ class MeanScore:
             "gain": value_json(self.gain),
             "sessions": self.sessions,
             "subjects": self.subjects,
+            "per_region": {name: t.to_json() for name, t in self.per_region.items()},
         }
 
     @classmethod
@@ -191,7 +190,8 @@ class MeanScore:
         model = None if entry["model"] is None else Table.from_json(entry["model"])
         tables = {name: Table.from_json(t) for name, t in entry["baselines"].items()}
         counts = (entry.get("sessions", 0), entry.get("subjects", 0))
-        return cls(model, tables, read_value(entry["gain"]), *counts)
+        regions = {name: Table.from_json(t) for name, t in entry.get("per_region", {}).items()}
+        return cls(model, tables, read_value(entry["gain"]), *counts, regions)
 
 
 @dataclass(frozen=True)

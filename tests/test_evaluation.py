@@ -168,6 +168,7 @@ def test_several_sessions_have_a_mean_with_counts() -> None:
     values = [s.scores["co-smoothing"].baselines["ridge"].scored.bps_pooled.value for s in found.sessions.values()]
     assert mean.baselines["ridge"].bps_pooled.value == pytest.approx(np.mean(values))
     assert mean.baselines["ridge"].bps_pooled.low < min(values) + 0.1
+    assert {name: table.units for name, table in mean.per_region.items()} == {"CA1": 18, "DG": 18}
 
 
 def test_parts_of_one_session_are_put_together(one: Toy) -> None:
