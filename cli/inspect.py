@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     "--trials", metavar="NAME|CONDITION", help="A table of trials, a condition on its columns, or NAME[CONDITION]."
 )
 @click.option("--within", metavar="TABLE[CONDITION]", help="Only time inside these intervals.")
+@click.option("--model", help="Say whether annotated files were written by this run folder or .safetensors file.")
 @source_options
-def command(sources: tuple[str, ...], as_json: bool, deep: bool, **chosen: Any) -> None:
+def command(sources: tuple[str, ...], as_json: bool, deep: bool, model: str | None, **chosen: Any) -> None:
     """Show what files hold, what a model would use, and why anything is left out.
 
     Exit code 1 when any of the sources cannot be read.
@@ -57,6 +58,8 @@ def command(sources: tuple[str, ...], as_json: bool, deep: bool, **chosen: Any) 
 
     from .show import console
 
+    if model is not None:
+        show_belonging(console(stderr=as_json), sources, model)
     named = (name.strip() for name in (chosen["regions"] or "").split(","))
     wishes = ("units_path", "quality", "min_rate", "regions_from", "region_level", "trials", "within")
     options = ReadOptions(**{name: chosen[name] for name in wishes}, regions=tuple(name for name in named if name))
@@ -71,6 +74,15 @@ def command(sources: tuple[str, ...], as_json: bool, deep: bool, **chosen: Any) 
         click.echo(json.dumps(answer, indent=2, allow_nan=False, ensure_ascii=False))
     if any(inspection.status == "error" for inspection in found):
         sys.exit(1)
+
+
+def show_belonging(screen: "Console", files: tuple[str, ...], model: str) -> None:
+    """One line for every file: whether the model wrote what it predicts into it."""
+    from nwb_mtm.annotation import belongs
+
+    for file in files:
+        verdict = "was annotated by" if belongs(file, model) else "was NOT annotated by"
+        screen.print(f"{Path(file).name} {verdict} {Path(model).name}")
 
 
 def show_inspection(screen: "Console", inspection: "Inspection") -> None:
