@@ -66,7 +66,11 @@ def said(
     request: pytest.FixtureRequest, place: Path, archive: LoopbackArchive, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
     """What went wrong on each page that was chosen; every page has a folder of its own."""
-    chosen = {item.callspec.params.get("page") for item in request.session.items if hasattr(item, "callspec")}
+    chosen = {
+        item.callspec.params.get("page")
+        for item in request.session.items
+        if item.name.startswith("test_what_a_page_shows_runs[")
+    }
     targets = []
     for page in (p for p in RUNNING if p in chosen):
         folder = tmp_path_factory.mktemp(page.stem)
