@@ -11,6 +11,7 @@ from nwb_mtm.batch import Batch, make_batch
 from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.errors import RunError
 from nwb_mtm.masks import Mask
+from nwb_mtm.model.compute import few_threads
 from nwb_mtm.model.looking import chunks, expected, predict_passes
 from nwb_mtm.passes import Pass, Score, passes
 from nwb_mtm.windows import Windows
@@ -58,7 +59,7 @@ def latents(
     batch = make_batch([windows], checkpoint.vocabulary).to(device)
     for rows, _ in chunks(batch, (Pass(np.zeros(len(windows.units), bool), np.zeros(0, np.int64)),)):
         some = batch.take(rows)
-        with torch.no_grad():
+        with torch.no_grad(), few_threads(model):
             found.append(model.latents(some, _reading_mask(some, visible, causal)).float().cpu().numpy())
     return np.concatenate(found)
 
@@ -80,7 +81,7 @@ def reconstruct(
     batch = make_batch([windows], checkpoint.vocabulary).to(device)
     for rows, _ in chunks(batch, (Pass(np.zeros(len(windows.units), bool), np.zeros(0, np.int64)),)):
         some = batch.take(rows)
-        with torch.no_grad():
+        with torch.no_grad(), few_threads(model):
             found.append(expected(model(some, _reading_mask(some, visible, causal))).cpu().numpy())
     return np.concatenate(found)
 

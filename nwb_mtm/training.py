@@ -19,7 +19,7 @@ from nwb_mtm.losses import poisson_nll
 from nwb_mtm.masks import Mask, make_schemes
 from nwb_mtm.model import MtM, build
 from nwb_mtm.model.align import align
-from nwb_mtm.model.compute import choose_device, make_optimizer, threads
+from nwb_mtm.model.compute import choose_device, few_threads, make_optimizer
 from nwb_mtm.model.sizes import sized
 from nwb_mtm.model.start import start_from
 from nwb_mtm.model.transfer import freeze_trunk, transfer
@@ -167,7 +167,7 @@ class Training:
         return (each if count else 0.0), look
 
     def _train_step(self) -> tuple[dict[str, float], int]:
-        with threads(self._threads()):
+        with few_threads(self.model):
             return self._update()
 
     def _update(self) -> tuple[dict[str, float], int]:
@@ -233,14 +233,10 @@ class Training:
         current = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.model.load_state_dict(dict(weights))
         self.model.eval()
-        with threads(self._threads()):
+        with few_threads(self.model):
             found = best_share(self.model, self.valid, self.vocabulary, self.config, self.device)
         self.model.load_state_dict(current)
         return found
-
-    def _threads(self) -> int:
-        """One for the smoother's small matrices, which more than one would slow down."""
-        return torch.get_num_threads() if self.model.linear is None else 1
 
     def checkpoint(self) -> Checkpoint:
         """The best model so far."""

@@ -18,10 +18,10 @@ def choose_device(name: str) -> torch.device:
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
-    """So many threads for a while."""
+def few_threads(model: MtM) -> Iterator[None]:
+    """One thread for a model with a smoother, whose small matrices several threads only wait for."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(1 if model.linear is not None else before)
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nwb_mtm.batch import Batch
 from nwb_mtm.masks import Mask
+from nwb_mtm.model.compute import few_threads
 from nwb_mtm.model.mtm import MtM
 from nwb_mtm.passes import RULES, Pass, Score, forward_bins
 
@@ -62,5 +63,6 @@ def _look(
         late = torch.arange(bins, device=device) >= bins - hidden_bins
         everywhere = everywhere | late[None, :, None]
     mask = Mask(everywhere, everywhere, scheme, causal=hidden_bins > 0)
-    rates = expected(model(batch.take(rows), mask))
+    with few_threads(model):
+        rates = expected(model(batch.take(rows), mask))
     return rates.view(len(plan), windows, bins, units).float().cpu().numpy()
