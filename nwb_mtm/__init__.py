@@ -28,6 +28,7 @@ _PUBLIC = {
     "evaluate": "calls",
     "fit": "calls",
     "inspect": "nwb.inspection",
+    "map_regions": "regionmap",
     "predict": "calls",
     "read": "sources",
     "read_predictions": "annotation",
