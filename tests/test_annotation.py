@@ -706,7 +706,9 @@ def killed(source: Path, mode: str, moment: str) -> "subprocess.Popen[str]":
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize(("mode", "moment"), [("in-place", "append_hdf5"), ("copy", "check_valid")])
+@pytest.mark.parametrize(
+    ("mode", "moment"), [("in-place", "append_hdf5"), pytest.param("copy", "check_valid", marks=pytest.mark.slow)]
+)
 def test_a_killed_write_leaves_the_source_whole(source: Path, prediction: Prediction, mode: str, moment: str) -> None:
     before = digest(source)
     with killed(source, mode, moment) as process:
