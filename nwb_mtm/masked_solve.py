@@ -50,7 +50,7 @@ class Solver:
 
     >>> x = np.random.default_rng(0).normal(size=(50, 3))
     >>> gram, one = x.T @ x, Pass(np.array([True, False, False]), np.array([0]))
-    >>> w = Solver.of(gram, linalg.eigh(gram), 0.5, [one]).solve(gram)
+    >>> w = Solver.of(gram, np.linalg.eigh(gram), 0.5, [one]).solve(gram)
     >>> bool(np.allclose(w[1:, 0], np.linalg.solve(gram[1:, 1:] + 0.5 * np.eye(2), gram[1:, 0]))), float(w[0, 0])
     (True, 0.0)
     """

@@ -129,7 +129,7 @@ def windows_to_tell(value: Value, windows: int) -> int | None:
     """Test windows that would settle a gain of this size, four times in five; None when it is settled.
 
     >>> windows_to_tell(Value(0.1, -0.1, 0.3), 60)
-    491
+    490
     """
     if verdict(value) != "cannot tell" or not math.isfinite(value.low):
         return None
