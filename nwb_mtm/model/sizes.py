@@ -12,7 +12,7 @@ from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
 
 MOST_LATENTS = 48
-LEAST_PER_REGION = 2
+LEAST_HOME = 35  # units of the smallest region; smaller ones do better with latents that all share
 FEW_BINS = 10_000  # in the longest session: below, a second voice is worth its time
 LONG_BUDGET = 1200.0  # seconds: above, there is time for both voices
 
@@ -29,13 +29,14 @@ def sized(config: Config, windows: Sequence[Windows]) -> Config:
 
 
 def _latents(windows: Sequence[Windows]) -> dict[str, object]:
-    """A few latents for every region, and some that all share; only shared ones where regions are many or one."""
+    """A few latents for every region and some that all share; all shared where regions are small, many or one."""
     sizes = region_sizes(windows)
-    own = {name: max(LEAST_PER_REGION, min(4, size // 3), round(0.3 * size**0.7)) for name, size in sizes.items()}
-    shared = 2 + round(0.1 * sum(own.values()))
-    if len(own) < 2 or sum(own.values()) + shared > MOST_LATENTS:
+    own = {name: round(0.3 * size**0.7) for name, size in sizes.items()}
+    shared = 2 + round(0.25 * sum(own.values()))
+    small = min(sizes.values(), default=0) < LEAST_HOME
+    if len(own) < 2 or small or sum(own.values()) + shared > MOST_LATENTS:
         units = max(len(one.units) for one in windows)
-        return {"model.latents": min(MOST_LATENTS, max(4, round(1.7 * units**0.5)))}
+        return {"model.latents": min(MOST_LATENTS, max(4, round(1.7 * units**0.5), min(29, round(0.29 * units))))}
     homes = tuple(f"{name}={count}" for name, count in own.items())
     return {"model.latents": sum(own.values()) + shared, "model.homes": homes}
 

@@ -13,14 +13,15 @@ from nwb_mtm.vocabulary import Vocabulary
 
 
 def test_regions_have_latents_of_their_own_and_some_are_shared() -> None:
-    model = sized(Config(), [populations.windows(["CA1"] * 60 + ["DG"] * 20)]).model
+    model = sized(Config(), [populations.windows(["CA1"] * 60 + ["DG"] * 40)]).model
     assert model.homes == ("CA1=5", "DG=4")
-    assert model.latents == 5 + 4 + 3
+    assert model.latents == 5 + 4 + 4
 
 
-def test_one_region_and_many_regions_share_all_latents() -> None:
+def test_one_region_small_regions_and_many_regions_share_all_latents() -> None:
     assert sized(Config(), [populations.windows(["CA1"] * 35)]).model.homes == ()
     assert sized(Config(), [populations.windows(["CA1"] * 35)]).model.latents == 10
+    assert sized(Config(), [populations.windows(["CA1"] * 60 + ["DG"] * 20)]).model.homes == ()
     many = [f"region {i}" for i in range(20) for _ in range(10)]
     assert sized(Config(), [populations.windows(many)]).model.homes == ()
 
