@@ -105,9 +105,11 @@ class Training:
         for one, roster in zip(self.windows, self.rosters):
             start_from(model, roster.unit, one.counts, one.valid)
         if init is not None:
-            transfer(init.weights, init.vocabulary, model, self.vocabulary)
+            known = init.vocabulary.units
+            kept = self.config.train.freeze == "trunk" or any(one.session in known for one in self.windows)
+            transfer(init.weights, init.vocabulary, model, self.vocabulary, dynamics=kept)
             for one, roster in zip(self.windows, self.rosters):
-                if model.linear is not None and one.session not in init.vocabulary.units:
+                if model.linear is not None and kept and one.session not in known:
                     align(model.linear, roster.unit, one.counts, one.valid)
         if self.config.train.freeze == "trunk":
             freeze_trunk(model)

@@ -20,11 +20,17 @@ SPREAD = 0.1  # noise around a region's mean row, as a share of the rows' spread
 
 
 @torch.no_grad()
-def transfer(weights: Mapping[str, Tensor], old: Vocabulary, model: MtM, new: Vocabulary) -> None:
-    """Copy a model's trunk; units it knows keep their rows, others start near the mean row of their region."""
+def transfer(weights: Mapping[str, Tensor], old: Vocabulary, model: MtM, new: Vocabulary, *, dynamics: bool) -> None:
+    """Copy a model's trunk; units it knows keep their rows, others start near the mean row of their region.
+
+    Latents mean nothing without rows that were trained with them: where all sessions are new, dynamics that
+    start from their own covariances end better (measured), and `dynamics` is False.
+    """
     known, rows = _matches(old, new)
     state = model.state_dict()
     for name, tensor in weights.items():
+        if name.startswith("linear.") and not dynamics:
+            continue
         if is_row(name):
             if name not in OWN:
                 state[name].copy_(likely_rows(tensor, old, new))
