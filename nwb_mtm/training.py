@@ -23,7 +23,7 @@ from nwb_mtm.model.compute import choose_device, few_threads, make_optimizer
 from nwb_mtm.model.sizes import sized
 from nwb_mtm.model.start import start_from
 from nwb_mtm.model.transfer import freeze_trunk, transfer
-from nwb_mtm.model.validating import best_share
+from nwb_mtm.model.validating import best_share, spread
 from nwb_mtm.passes import Score
 from nwb_mtm.sampling import Sampler
 from nwb_mtm.vocabulary import Vocabulary
@@ -76,6 +76,7 @@ class Training:
         if not self.windows:
             raise RunError("There is no training window.", kind="nothing_to_do")
         self.vocabulary = vocabulary or Vocabulary.from_windows([*self.windows, *self.valid])
+        self.valid = spread(self.valid)
         self.config = sized(config, self.windows)
         self.provenance = dict(provenance or {})
         strict = config.units.strict_regions

@@ -11,6 +11,7 @@ import torch
 from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.config import Config
 from nwb_mtm.errors import RunError
+from nwb_mtm.model.validating import spread
 from nwb_mtm.presets import preset
 from nwb_mtm.training import Training
 from nwb_mtm.vocabulary import Vocabulary
@@ -155,3 +156,12 @@ def test_unobserved_bins_change_nothing() -> None:
     for run in runs:
         list(run)
     assert same(weights(runs[0]), weights(runs[1]))
+
+
+def test_validation_looks_at_a_few_sessions_and_windows_spread_over_all() -> None:
+    many = [populations.windows(session=f"m/{i}", count=100) for i in range(20)]
+    few = spread(many)
+    assert [one.session for one in few][:: len(few) - 1] == ["m/0", "m/19"]
+    assert {len(one) for one in few} == {64}
+    assert spread(many[:1])[0].start[-1] == many[0].start[-1]
+    assert spread([]) == []

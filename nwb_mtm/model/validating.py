@@ -19,7 +19,18 @@ from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
 
 VALID_FOLDS = 5
+MOST_SESSIONS, MOST_WINDOWS = 8, 64
 SHARES = (0.0, 0.15, 0.3, 0.45, 0.6)  # of the transformer
+
+
+def spread(sessions: Sequence[Windows]) -> list[Windows]:
+    """At most so many sessions and windows, evenly spread: a look must stay short beside training."""
+    chosen = np.unique(np.linspace(0, len(sessions) - 1, min(len(sessions), MOST_SESSIONS)).astype(int))
+    few = [sessions[i] for i in chosen]
+    return [
+        one.take(np.linspace(0, len(one) - 1, MOST_WINDOWS).astype(int)) if len(one) > MOST_WINDOWS else one
+        for one in few
+    ]
 
 
 def best_share(
