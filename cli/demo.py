@@ -24,8 +24,8 @@ Examples:
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default="demo")
 @click.option("--sessions", type=click.IntRange(1), default=2, show_default=True, help="Simulated sessions.")
 @click.option("--units", type=click.IntRange(20), default=100, show_default=True, help="Units in each.")
-@click.option("--trials", type=click.IntRange(30), default=150, show_default=True, help="Trials in each.")
-@click.option("--budget", default="90s", show_default=True, help="Time for training.")
+@click.option("--trials", type=click.IntRange(30), default=200, show_default=True, help="Trials in each.")
+@click.option("--budget", default="75s", show_default=True, help="Time for training.")
 @click.option("--seed", default=0, show_default=True, help="Chance of the simulation and of training.")
 @click.option("--open/--no-open", "open_page", default=False, help="Open the report in a browser at the end.")
 @existing_option

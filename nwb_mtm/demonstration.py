@@ -20,8 +20,8 @@ class DemoOptions:
 
     sessions: int = 2
     units: int = 100
-    trials: int = 150
-    budget: str = "90s"
+    trials: int = 200
+    budget: str = "75s"
     seed: int = 0
     existing: Existing = "error"
     config: Config = field(default_factory=lambda: Config().changed({"evaluate.decode": True}))
