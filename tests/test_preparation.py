@@ -83,7 +83,7 @@ def test_noise_is_no_input() -> None:
 def test_chosen_regions_alone_are_used() -> None:
     session = prepare_one(recording(), Config().changed({"units.regions": ["DG"]}))
     assert set(session.windows.units.regions) == {"DG"}
-    assert any("inter-region and intra-region" in text for text in session.warnings)
+    assert any("inter- and intra-region" in text for text in session.warnings)
 
 
 def test_no_unit_left_says_why() -> None:
