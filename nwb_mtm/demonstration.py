@@ -24,7 +24,7 @@ class DemoOptions:
     budget: str = "75s"
     seed: int = 0
     existing: Existing = "error"
-    config: Config = field(default_factory=lambda: Config().changed({"evaluate.decode": True}))
+    config: Config = field(default_factory=Config)
     stop: Callable[[], bool] = lambda: False
 
 
