@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import build_config, build_sources, fit_options, plain_sources, source_options, window_options
+from .options import (
+    build_config,
+    build_sources,
+    counts,
+    fit_options,
+    parts,
+    plain_sources,
+    shares,
+    source_options,
+    window_options,
+)
 from .sections import Sectioned
 
 if TYPE_CHECKING:
@@ -47,11 +57,11 @@ def command(sources: tuple[str, ...], **chosen: Any) -> None:
 
     field = contenders(
         build_config({**chosen, "preset": None}),
-        presets=_list(chosen["presets"]),
-        schemes=_list(chosen["schemes"]),
-        ratios=[float(text) for text in _list(chosen["ratios"])],
+        presets=parts(chosen["presets"]),
+        schemes=parts(chosen["schemes"]),
+        ratios=shares(chosen["ratios"], "--ratios"),
         prompt=chosen["prompt"],
-        sessions=[int(text) for text in _list(chosen["numbers"])],
+        sessions=counts(chosen["numbers"], "--sessions"),
     )
     trials: list[Trial] = []
     opened: list[Opened] = []
@@ -74,10 +84,6 @@ def command(sources: tuple[str, ...], **chosen: Any) -> None:
             else:
                 view.show(event)
     _show(trials, opened, as_json=chosen["as_json"])
-
-
-def _list(text: str | None) -> list[str]:
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
 def _show(trials: "Sequence[Trial]", opened: "Sequence[Opened]", *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from .events import Stop, follow
 from .options import (
     build_config,
     build_sources,
+    counts,
     fit_options,
     output_options,
     plain_sources,
@@ -80,7 +81,7 @@ def run_fit(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
             init=load(chosen["init"]) if chosen["init"] else None,
             freeze=chosen["freeze"],
             control=not chosen["no_control"],
-            trials_curve=tuple(int(n) for n in (chosen["trials_curve"] or "").split(",") if n.strip()),
+            trials_curve=tuple(counts(chosen["trials_curve"], "--trials-curve")),
             stop=stop,
         )
         going = _going_on(chosen)

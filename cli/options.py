@@ -157,6 +157,34 @@ def build_sources(chosen: Mapping[str, Any]) -> "SourceOptions":
     )
 
 
+def parts(text: str | None) -> list[str]:
+    """The words of a list with commas.
+
+    >>> parts("a, b,")
+    ['a', 'b']
+    """
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def counts(text: str | None, option: str) -> list[int]:
+    """Whole numbers of 1 or more from a list with commas."""
+    found = parts(text)
+    if not all(part.isdecimal() and int(part) > 0 for part in found):
+        raise click.UsageError(f"{option} takes whole numbers such as 10,25,50; found {text!r}.")
+    return [int(part) for part in found]
+
+
+def shares(text: str | None, option: str) -> list[float]:
+    """Numbers between 0 and 1 from a list with commas."""
+    try:
+        found = [float(part) for part in parts(text)]
+    except ValueError:
+        found = [-1.0]
+    if not all(0 < share < 1 for share in found):
+        raise click.UsageError(f"{option} takes shares such as 0.1,0.3; found {text!r}.")
+    return found
+
+
 def plain_sources(sources: Sequence[str]) -> tuple[str, ...]:
     """`dandiset ID` and `files PATH...` are the sources themselves."""
     if sources and sources[0] in ("dandiset", "files") and not Path(sources[0]).exists():

@@ -18,7 +18,7 @@ from nwb_mtm.gathering import Gathered, Said, gather
 from nwb_mtm.illustrating import of_sessions
 from nwb_mtm.oracle import Truth, find_truth
 from nwb_mtm.predictor import ModelPredictor
-from nwb_mtm.preparation import Prepared, Session, prepare
+from nwb_mtm.preparation import Prepared, Session, prepare, shared_regions
 from nwb_mtm.report import figures
 from nwb_mtm.runs import RunFolder, write_json
 from nwb_mtm.score_tables import write_scores
@@ -126,6 +126,9 @@ class _Run:
             yield Said(session.reason)
             yield from (Said(f"{session.windows.session}: {text}", warning=True) for text in session.warnings)
         yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in self.prepared.skipped)
+        windows = [session.windows for session in self.prepared.sessions]
+        if len(windows) > 1 and not shared_regions(windows):
+            yield Said("no region is in more than one session, so sessions can teach each other little", warning=True)
         self._write_sources()
 
     def _write_sources(self) -> None:
