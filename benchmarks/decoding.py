@@ -12,9 +12,9 @@ import numpy as np
 from numpy import ndarray
 
 from nwb_mtm import splits
-from nwb_mtm.decoding_series import SeriesProblem, score_series
-from nwb_mtm.decoding_targets import Labels
-from nwb_mtm.decoding_trials import LabelProblem, fit_labels, null_auc, score_labels
+from nwb_mtm.decoding.series import SeriesProblem, score_series
+from nwb_mtm.decoding.targets import Labels
+from nwb_mtm.decoding.trials import LabelProblem, fit_labels, null_auc, score_labels
 
 WINDOWS, FEATURES, BINS = 200, 40, 10
 

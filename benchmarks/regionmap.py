@@ -15,8 +15,8 @@ from dataclasses import replace
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from nwb_mtm.regionmap import RegionMap, map_regions
-from nwb_mtm.regionmap_fit import MEASURES
+from nwb_mtm.regionmap.fit import MEASURES
+from nwb_mtm.regionmap.map import RegionMap, map_regions
 from nwb_mtm.synthetic import dynamics, simulate
 from nwb_mtm.windows import Windows
 

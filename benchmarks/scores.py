@@ -9,14 +9,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nwb_mtm.activity import Options
-from nwb_mtm.evaluation import evaluate
+from nwb_mtm.baselines.oracle import Truth
+from nwb_mtm.evaluation.activity import Options
+from nwb_mtm.evaluation.scoring import evaluate
+from nwb_mtm.evaluation.tallies import Tally
 from nwb_mtm.intervals import block_draws
 from nwb_mtm.metrics import STATISTICS, sums, unit_scores
-from nwb_mtm.oracle import Truth
 from nwb_mtm.synthetic.flaws import FLAWS
 from nwb_mtm.synthetic.session import simulate
-from nwb_mtm.tallies import Tally
 from nwb_mtm.windows import Windows
 
 WINDOWS, BINS, UNITS = 60, 50, 20

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from nwb_mtm import calls
-from nwb_mtm.activity import Options
+from nwb_mtm.baselines.rivals import NAMES
 from nwb_mtm.config import Config
-from nwb_mtm.evaluation import evaluate
+from nwb_mtm.evaluation.activity import Options
+from nwb_mtm.evaluation.scoring import evaluate
 from nwb_mtm.passes import SCORES
 from nwb_mtm.predictor import ModelPredictor
 from nwb_mtm.recording import Recording
-from nwb_mtm.rivals import NAMES
+from nwb_mtm.road import calls
 from nwb_mtm.scores import Activity
 from nwb_mtm.windows import Windows
 

@@ -31,7 +31,7 @@ from nwb_mtm.archive.remote import RemoteFile, connect
 from nwb_mtm.archive.transfer import RangeFetcher
 from nwb_mtm.nwb.options import ReadOptions
 from nwb_mtm.nwb.reader import read
-from nwb_mtm.sources import Outcome, SourceItem, SourceOptions, follow, resolve
+from nwb_mtm.sources.reading import Outcome, SourceItem, SourceOptions, follow, resolve
 
 UNITS, SPIKES, SERIES, TABLES = 400, 5_000_000, 60, 25
 CHANNELS = 384

@@ -65,7 +65,7 @@ def command(
     from nwb_mtm.annotation.many import annotate_all
     from nwb_mtm.annotation.naming import plain_command
     from nwb_mtm.annotation.writing import Options
-    from nwb_mtm.resolution import SourceOptions
+    from nwb_mtm.sources.resolution import SourceOptions
 
     from .show import console
 

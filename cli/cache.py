@@ -36,7 +36,7 @@ def ls(cache_dir: Path | None, as_json: bool) -> None:
     import json
     import time
 
-    from nwb_mtm.store import Store
+    from nwb_mtm.sources.store import Store
 
     from .show import console, table
 
@@ -66,7 +66,7 @@ def fetch(sources: tuple[str, ...], strict: bool, **chosen: Any) -> None:
     Interrupted, it goes on where it was.
     """
     from nwb_mtm.errors import NwbMtmError, SourceError
-    from nwb_mtm.sources import Outcome, follow, resolve
+    from nwb_mtm.sources.reading import Outcome, follow, resolve
 
     from .options import plain_sources
     from .reading import watch
@@ -93,7 +93,7 @@ def fetch(sources: tuple[str, ...], strict: bool, **chosen: Any) -> None:
 @folder_option
 def verify(cache_dir: Path | None) -> None:
     """Compare every file with its checksum; those that are damaged are dropped."""
-    from nwb_mtm.store import Store
+    from nwb_mtm.sources.store import Store
 
     from .show import console, show_warning
 
@@ -113,7 +113,7 @@ def verify(cache_dir: Path | None) -> None:
 @folder_option
 def clear(cache_dir: Path | None) -> None:
     """Drop everything that is kept."""
-    from nwb_mtm.store import Store
+    from nwb_mtm.sources.store import Store
 
     from .show import console
 

@@ -19,7 +19,7 @@ from .options import (
 from .sections import Sectioned
 
 if TYPE_CHECKING:
-    from nwb_mtm.comparing import Opened, Trial
+    from nwb_mtm.road.comparing import Opened, Trial
 
 EPILOG = """\b
 Examples:
@@ -49,8 +49,8 @@ def command(sources: tuple[str, ...], **chosen: Any) -> None:
     They are ranked on validation time. Test time is opened for the winner and
     the references alone, so that the best of many is no lucky draw.
     """
-    from nwb_mtm.comparing import Opened, Trial, compare, contenders
-    from nwb_mtm.gathering import Said
+    from nwb_mtm.road.comparing import Opened, Trial, compare, contenders
+    from nwb_mtm.road.gathering import Said
 
     from .progress import TrainingView
     from .show import console, show_warning

@@ -9,7 +9,7 @@ import click
 from .options import build_config, build_sources, plain_sources, selection_options, source_options, window_options
 
 if TYPE_CHECKING:
-    from nwb_mtm.decoding_results import Decoding, LabelDecoding, SeriesDecoding
+    from nwb_mtm.decoding.results import Decoding, LabelDecoding, SeriesDecoding
 
 S = TypeVar("S")
 EPILOG = """\b
@@ -40,8 +40,8 @@ def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
     decodes the spikes alone. Every figure stands beside what the clock reaches:
     time in the session and in the trial, and the labels before.
     """
-    from nwb_mtm.decoding_results import Decoding
-    from nwb_mtm.decoding_road import decode_sources
+    from nwb_mtm.decoding.results import Decoding
+    from nwb_mtm.road.decoding import decode_sources
 
     from .show import console, show_warning
 
@@ -68,8 +68,8 @@ def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
 
 
 def _config(chosen: Mapping[str, Any]) -> Any:
-    from nwb_mtm.decoding import DecodingConfig
-    from nwb_mtm.decoding_features import PUBLISHED, TrialFeatures
+    from nwb_mtm.decoding.decoder import DecodingConfig
+    from nwb_mtm.decoding.features import PUBLISHED, TrialFeatures
 
     return DecodingConfig(
         permutations=chosen["permutations"],
@@ -81,7 +81,7 @@ def _config(chosen: Mapping[str, Any]) -> Any:
 
 def _changed(model: str, chosen: Mapping[str, Any]) -> Any:
     """The model's own settings, with what was asked for."""
-    from nwb_mtm.calls import load
+    from nwb_mtm.checkpoint import load
 
     return build_config(chosen, load(model).config)
 
@@ -100,7 +100,7 @@ def _show(found: "Decoding") -> None:
 
 
 def _show_label(session: str, found: "LabelDecoding") -> None:
-    from nwb_mtm.decoding_results import verdict
+    from nwb_mtm.decoding.results import verdict
 
     from .show import console, table
 
@@ -120,7 +120,7 @@ def _show_label(session: str, found: "LabelDecoding") -> None:
 
 
 def _show_series(session: str, found: "SeriesDecoding") -> None:
-    from nwb_mtm.decoding_results import verdict
+    from nwb_mtm.decoding.results import verdict
 
     from .show import console, table
 

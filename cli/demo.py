@@ -11,7 +11,7 @@ from .options import existing_option
 from .show import console
 
 if TYPE_CHECKING:
-    from nwb_mtm.demonstration import Finished
+    from nwb_mtm.road.demonstration import Finished
 
 EPILOG = """\b
 Examples:
@@ -36,7 +36,7 @@ def command(folder: Path, open_page: bool, **chosen: Any) -> None:
     beside the model's. At the end it says where everything is and what to type
     on your own data.
     """
-    from nwb_mtm.demonstration import DemoOptions, Finished, demonstrate
+    from nwb_mtm.road.demonstration import DemoOptions, Finished, demonstrate
 
     found: list[Finished] = []
 

@@ -19,7 +19,7 @@ from .options import (
 from .sections import Sectioned
 
 if TYPE_CHECKING:
-    from nwb_mtm.evaluation_road import EvaluationOptions
+    from nwb_mtm.road.evaluation import EvaluationOptions
     from nwb_mtm.scores import Scores
 
 EPILOG = """\b
@@ -55,9 +55,9 @@ def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
     place scores the baselines alone. With -o, scores.json, scores.csv and
     units.csv are written.
     """
-    from nwb_mtm.evaluation_road import evaluate_sources
-    from nwb_mtm.gathering import Said
-    from nwb_mtm.score_tables import write_scores
+    from nwb_mtm.evaluation.tables import write_scores
+    from nwb_mtm.road.evaluation import evaluate_sources
+    from nwb_mtm.road.gathering import Said
 
     from .show import console, show_warning
 
@@ -76,8 +76,8 @@ def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
 
 def _settings(model: str, chosen: Mapping[str, Any]) -> Any:
     """The model's own settings (or the defaults), with what was asked for."""
-    from nwb_mtm.calls import load
-    from nwb_mtm.evaluation_road import NO_MODEL
+    from nwb_mtm.checkpoint import load
+    from nwb_mtm.road.evaluation import NO_MODEL
 
     config = build_config(chosen) if model == NO_MODEL else build_config(chosen, load(model).config)
     if chosen["strict_regions"] is not None:
@@ -86,9 +86,9 @@ def _settings(model: str, chosen: Mapping[str, Any]) -> Any:
 
 
 def _options(chosen: Mapping[str, Any], settings: Any) -> "EvaluationOptions":
-    from nwb_mtm.activity import Options
-    from nwb_mtm.evaluation_road import EvaluationOptions
+    from nwb_mtm.evaluation.activity import Options
     from nwb_mtm.passes import SCORES, check_score
+    from nwb_mtm.road.evaluation import EvaluationOptions
 
     folds = None if chosen["exact"] else chosen["folds"] or settings.evaluate.folds or None
     return EvaluationOptions(
@@ -116,7 +116,7 @@ def show_json(scores: "Scores") -> None:
 
 def show(scores: "Scores") -> None:
     """The answers in words, the checks, then a table for every score."""
-    from nwb_mtm.score_tables import table_rows
+    from nwb_mtm.evaluation.tables import table_rows
 
     from .show import console, table
 
@@ -133,7 +133,7 @@ def show(scores: "Scores") -> None:
 
 def show_brief(scores: "Scores") -> None:
     """The answers, the checks, and one table with a row for every score."""
-    from nwb_mtm.score_tables import brief_rows
+    from nwb_mtm.evaluation.tables import brief_rows
 
     from .show import console, table
 
@@ -146,7 +146,7 @@ def show_brief(scores: "Scores") -> None:
 
 def show_answers(scores: "Scores") -> None:
     """One line for every question, then the box of checks."""
-    from nwb_mtm.score_tables import headline
+    from nwb_mtm.evaluation.tables import headline
 
     from .show import console
 

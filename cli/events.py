@@ -10,8 +10,8 @@ from .progress import TrainingView
 from .show import console, show_warning, table
 
 if TYPE_CHECKING:
-    from nwb_mtm.finetuning import Compared
-    from nwb_mtm.fitting import Event
+    from nwb_mtm.road.finetuning import Compared
+    from nwb_mtm.road.fitting import Event
     from nwb_mtm.scores import Scores
 
 STOPPED = 75  # exit code of a run that was stopped and can go on
@@ -48,9 +48,9 @@ class Stop:
 
 def follow(events: "Iterator[Event]") -> "Scores | None":
     """Show every event; the scores, when there are any."""
-    from nwb_mtm.finetuning import Compared
-    from nwb_mtm.fitting import Scored, Stopped, Written
-    from nwb_mtm.gathering import Said
+    from nwb_mtm.road.finetuning import Compared
+    from nwb_mtm.road.fitting import Scored, Stopped, Written
+    from nwb_mtm.road.gathering import Said
     from nwb_mtm.training import Step
 
     out = console(stderr=True)

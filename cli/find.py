@@ -9,7 +9,7 @@ import click
 from .options import build_sources, existing_option, source_options
 
 if TYPE_CHECKING:
-    from nwb_mtm.discovery import Findings, Found
+    from nwb_mtm.sources.discovery import Findings, Found
 
 EPILOG = """\b
 Examples:
@@ -34,7 +34,7 @@ def command(
     One listing of the archive is read and no byte of a file; --deep reads the
     units of each file, and keeps them for the fit that follows.
     """
-    from nwb_mtm import discovery
+    from nwb_mtm.sources import discovery
 
     from .options import plain_sources
     from .reading import watch
@@ -57,7 +57,7 @@ def command(
 
 
 def _is_found(event: object) -> bool:
-    from nwb_mtm.discovery import Found
+    from nwb_mtm.sources.discovery import Found
 
     return isinstance(event, Found)
 

@@ -68,8 +68,8 @@ def command(sources: tuple[str, ...], **chosen: Any) -> None:
 
 def run_fit(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
     """Start or go on with a run, and show what happens."""
-    from nwb_mtm.calls import load
-    from nwb_mtm.fitting import FitOptions, fit_run, resume_run
+    from nwb_mtm.checkpoint import load
+    from nwb_mtm.road.fitting import FitOptions, fit_run, resume_run
     from nwb_mtm.runs import create, default_folder
 
     with Stop() as stop:

@@ -53,8 +53,8 @@ def command(sources: tuple[str, ...], as_json: bool, deep: bool, model: str | No
     import json
     import sys
 
-    from nwb_mtm.inspections import inspect_all
     from nwb_mtm.nwb.options import ReadOptions
+    from nwb_mtm.sources.inspections import inspect_all
 
     from .show import console
 

@@ -8,7 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from nwb_mtm.config import Config
-    from nwb_mtm.sources import SourceOptions
+    from nwb_mtm.sources.reading import SourceOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
@@ -141,7 +141,7 @@ def build_config(chosen: Mapping[str, Any], base: "Config | None" = None) -> "Co
 
 def build_sources(chosen: Mapping[str, Any]) -> "SourceOptions":
     """How sources are found and read."""
-    from nwb_mtm.sources import SourceOptions
+    from nwb_mtm.sources.reading import SourceOptions
 
     return SourceOptions(
         instance=chosen.get("dandi_instance"),

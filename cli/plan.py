@@ -34,8 +34,8 @@ def show_plan(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
     import dataclasses
     import json
 
-    from nwb_mtm.gathering import Said
-    from nwb_mtm.planning import plan
+    from nwb_mtm.road.gathering import Said
+    from nwb_mtm.road.planning import plan
 
     from .progress import clock
     from .show import console, show_warning, table

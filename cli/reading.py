@@ -7,7 +7,7 @@ from typing import TypeVar
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as View
 
-from nwb_mtm.sources import Progress
+from nwb_mtm.sources.reading import Progress
 
 from .show import console
 

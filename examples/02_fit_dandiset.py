@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import nwb_mtm as mtm
-from nwb_mtm.fitting import FitOptions, fit_run
+from nwb_mtm.road.fitting import FitOptions, fit_run
 from nwb_mtm.runs import create, default_folder
-from nwb_mtm.sources import SourceOptions
+from nwb_mtm.sources.reading import SourceOptions
 
 source = sys.argv[1]
 options = FitOptions(sources=SourceOptions(max_sessions=3))

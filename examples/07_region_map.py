@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 import nwb_mtm as mtm
-from nwb_mtm.regionmap import map_regions
+from nwb_mtm.regionmap.map import map_regions
 
 recording = mtm.read(sys.argv[1])
 windows = mtm.Windows.around(recording, "stim_on_time").with_split("blocks", seed=0)

@@ -15,6 +15,7 @@ from torch import Tensor
 from nwb_mtm.config import Config
 from nwb_mtm.errors import RunError
 from nwb_mtm.model import MtM, build
+from nwb_mtm.runs import model_file
 from nwb_mtm.splits import Split
 from nwb_mtm.vocabulary import Vocabulary
 
@@ -117,3 +118,11 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if header is None:
         raise RunError(f"{path.name} holds tensors, but was not written by nwb-mtm.", kind="bad_model")
     return tensors, json.loads(header)
+
+
+Model = Checkpoint | str | Path
+
+
+def load(model: Model) -> Checkpoint:
+    """A checkpoint from itself, a run folder or a model file."""
+    return model if isinstance(model, Checkpoint) else Checkpoint.load(model_file(model))

@@ -13,7 +13,7 @@ from typing import Literal
 
 from nwb_mtm.archive.keys import variable_for
 from nwb_mtm.errors import SourceError
-from nwb_mtm.store import default_folder
+from nwb_mtm.sources.store import default_folder
 
 INSTANCES = ("dandi", "dandi-sandbox", "ember-dandi", "ember-dandi-sandbox", "linc", "linc-staging")
 FREE_BYTES = 5 * 1024**3  # below this, a cache fills soon

@@ -7,7 +7,7 @@ from numpy import ndarray
 
 from nwb_mtm import inference
 from nwb_mtm.checkpoint import Checkpoint
-from nwb_mtm.evaluation import Trained
+from nwb_mtm.evaluation.scoring import Trained
 from nwb_mtm.passes import Score
 from nwb_mtm.windows import Windows
 

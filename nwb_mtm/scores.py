@@ -262,12 +262,12 @@ class Scores:
         return replace(self, sessions={**self.sessions, key: replace(self.sessions[key], **parts)})
 
     def __repr__(self) -> str:
-        from nwb_mtm.score_tables import headline
+        from nwb_mtm.evaluation.tables import headline
 
         return f"Scores({len(self.sessions)} sessions, split {self.split!r})\n" + "\n".join(headline(self))
 
     def _repr_html_(self) -> str:
-        from nwb_mtm.score_tables import to_html
+        from nwb_mtm.evaluation.tables import to_html
 
         return to_html(self)
 
@@ -275,7 +275,7 @@ class Scores:
         """One row for every session, score, predictor and row of units (needs the `pandas` extra)."""
         import pandas
 
-        from nwb_mtm.score_tables import session_rows
+        from nwb_mtm.evaluation.tables import session_rows
 
         return pandas.DataFrame(session_rows(self))
 
@@ -283,7 +283,7 @@ class Scores:
         """One row for every session, unit, score, predictor, null and guard (needs the `pandas` extra)."""
         import pandas
 
-        from nwb_mtm.score_tables import unit_rows
+        from nwb_mtm.evaluation.tables import unit_rows
 
         return pandas.DataFrame(unit_rows(self))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from nwb_mtm.oracle import Truth
+from nwb_mtm.baselines.oracle import Truth
 from nwb_mtm.recording import Intervals, Recording
 from nwb_mtm.windows import Windows
 

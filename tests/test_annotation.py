@@ -547,7 +547,7 @@ def model(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from nwb_mtm.config import Config
     from nwb_mtm.model import build
     from nwb_mtm.model.sizes import sized
-    from nwb_mtm.preparation import prepare
+    from nwb_mtm.road.preparation import prepare
     from nwb_mtm.vocabulary import Vocabulary
 
     config = Config().changed({"windows.align": "stim_on_time"})

@@ -8,7 +8,7 @@ from test_annotation import model, simulated
 
 from nwb_mtm.annotation import check, read_predictions
 from nwb_mtm.annotation.many import annotate_all
-from nwb_mtm.resolution import SourceOptions
+from nwb_mtm.sources.resolution import SourceOptions
 
 __all__ = ["model", "simulated"]
 

@@ -7,16 +7,16 @@ import pytest
 from poisson import toy
 from real_files import FOLDER
 
-from nwb_mtm import baselines, baselines_linear
-from nwb_mtm.baselines import Evidence
-from nwb_mtm.baselines_glm import glm
-from nwb_mtm.baselines_linear import Design, mean_score, ridge
-from nwb_mtm.evaluation import evidence_of
-from nwb_mtm.masked_solve import Solver
+from nwb_mtm.baselines import linear, plain
+from nwb_mtm.baselines.glm import glm
+from nwb_mtm.baselines.linear import Design, mean_score, ridge
+from nwb_mtm.baselines.plain import Evidence
+from nwb_mtm.baselines.rivals import NAMES, RIVALS, rivals_of
+from nwb_mtm.baselines.solve import Solver
+from nwb_mtm.evaluation.scoring import evidence_of
 from nwb_mtm.metrics import sums, unit_scores
 from nwb_mtm.passes import SCORES, Pass, Score, passes
 from nwb_mtm.recording import Recording
-from nwb_mtm.rivals import NAMES, RIVALS, rivals_of
 from nwb_mtm.windows import Windows
 
 STEINMETZ = FOLDER / "steinmetz2019"
@@ -70,7 +70,7 @@ def test_regression_uses_shared_latents_and_blind_baselines_cannot(evidence: Evi
     plan, design = passes(evidence.test.units, "co-smoothing"), Design(evidence)
     assert pooled(evidence, ridge(design, "co-smoothing", plan)) > 0.05
     assert pooled(evidence, glm(design, "co-smoothing", plan)) > 0.05
-    assert pooled(evidence, baselines.psth(evidence, "co-smoothing", plan)) < 0.02
+    assert pooled(evidence, plain.psth(evidence, "co-smoothing", plan)) < 0.02
 
 
 def test_drift_follows_a_unit_that_changes_its_rate() -> None:
@@ -79,7 +79,7 @@ def test_drift_follows_a_unit_that_changes_its_rate() -> None:
     drifting = replace(one, counts=np.random.default_rng(0).poisson(gain * 0.3, one.counts.shape).astype(np.uint8))
     evidence = evidence_of(drifting.with_split("blocks"))
     plan = passes(one.units, "co-smoothing")
-    flat, followed = (pooled(evidence, f(evidence, "co-smoothing", plan)) for f in (baselines.psth, baselines.drift))
+    flat, followed = (pooled(evidence, f(evidence, "co-smoothing", plan)) for f in (plain.psth, plain.drift))
     assert followed > flat + 0.05
 
 
@@ -90,9 +90,9 @@ def test_conditions_are_told_apart() -> None:
     tuned = replace(one, counts=np.random.default_rng(0).poisson(rates).astype(np.uint8))
     evidence = evidence_of(tuned, ["choice"])
     plan = passes(one.units, "co-smoothing")
-    expected = baselines.psth_condition(evidence, "co-smoothing", plan)
+    expected = plain.psth_condition(evidence, "co-smoothing", plan)
     assert pooled(evidence, expected) > 0.1
-    assert baselines_linear.mean_score(evidence.test, expected) > 0.1
+    assert linear.mean_score(evidence.test, expected) > 0.1
 
 
 def test_leaving_units_out_by_one_inverse_equals_solving_without_them() -> None:

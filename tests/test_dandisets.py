@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from loopback import Fault, LoopbackArchive
 
-from nwb_mtm import workers
 from nwb_mtm.archive.assets import Asset
 from nwb_mtm.archive.pages import Pages
 from nwb_mtm.archive.remote import PAGE
 from nwb_mtm.errors import NwbMtmError, SourceError
-from nwb_mtm.manifest import Listed, SourceSettings, write_manifest
 from nwb_mtm.nwb.options import ReadOptions
 from nwb_mtm.recording import Recording
-from nwb_mtm.sources import (
+from nwb_mtm.sources import workers
+from nwb_mtm.sources.manifest import Listed, SourceSettings, write_manifest
+from nwb_mtm.sources.reading import (
     Outcome,
     Progress,
     SourceItem,
@@ -30,7 +30,7 @@ from nwb_mtm.sources import (
     resolve_all,
     spread,
 )
-from nwb_mtm.traffic import estimate
+from nwb_mtm.sources.traffic import estimate
 
 PUBLISHED = "0.240101.0000"
 
@@ -219,7 +219,7 @@ def test_an_asset_without_ranges_is_downloaded_when_it_is_small(
 def test_a_large_one_is_downloaded_only_when_that_is_allowed(
     archive: LoopbackArchive, options: SourceOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nwb_mtm.sources.SMALL", 1000)
+    monkeypatch.setattr("nwb_mtm.sources.reading.SMALL", 1000)
     archive.faults.append(Fault("s3", 1000, whole=True))
     items = resolve(["DANDI:000409/sub-b"], options)
     ((_, result),) = read_all(items, options=options)
@@ -344,7 +344,7 @@ def test_pages_that_do_not_hold_what_is_asked_for_are_not_enough_offline(
 FETCH = """
 import sys
 from pathlib import Path
-from nwb_mtm.sources import SourceOptions, read_all, resolve
+from nwb_mtm.sources.reading import SourceOptions, read_all, resolve
 options = SourceOptions(instance=sys.argv[1], cache_dir=Path(sys.argv[2]), jobs=1)
 for item, result in read_all(resolve(["000409"], options), options=options):
     print(item.name, result, flush=True)

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nwb_mtm import splits
-from nwb_mtm.decoding import DecodingConfig, decode
-from nwb_mtm.decoding_clock import previous_labels
-from nwb_mtm.decoding_cross import cross_fit, cross_fit_labels, cross_fit_series
-from nwb_mtm.decoding_features import PUBLISHED, TrialFeatures, series_features, trailing
-from nwb_mtm.decoding_fit import Basis, Products, choose_ridge, fit_ridge, fit_softmax
-from nwb_mtm.decoding_folds import apart, consecutive_folds, session_folds
-from nwb_mtm.decoding_metrics import SeriesSums, auc, confusion, weighted_auc
-from nwb_mtm.decoding_nulls import (
+from nwb_mtm.decoding.clock import previous_labels
+from nwb_mtm.decoding.cross import cross_fit, cross_fit_labels, cross_fit_series
+from nwb_mtm.decoding.decoder import DecodingConfig, decode
+from nwb_mtm.decoding.features import PUBLISHED, TrialFeatures, series_features, trailing
+from nwb_mtm.decoding.fit import Basis, Products, choose_ridge, fit_ridge, fit_softmax
+from nwb_mtm.decoding.folds import apart, consecutive_folds, session_folds
+from nwb_mtm.decoding.metrics import SeriesSums, auc, confusion, weighted_auc
+from nwb_mtm.decoding.nulls import (
     has_long_runs,
     memory,
     p_value,
@@ -26,10 +26,10 @@ from nwb_mtm.decoding_nulls import (
     whole_runs,
     window_shifts,
 )
-from nwb_mtm.decoding_series import decode_series
-from nwb_mtm.decoding_sessions import across_sessions
-from nwb_mtm.decoding_targets import Labels, choose, events_inside, giveaway, is_position, labels_of
-from nwb_mtm.decoding_trials import LabelProblem, decode_trials, fit_labels, null_auc, score_labels
+from nwb_mtm.decoding.series import decode_series
+from nwb_mtm.decoding.sessions import across_sessions
+from nwb_mtm.decoding.targets import Labels, choose, events_inside, giveaway, is_position, labels_of
+from nwb_mtm.decoding.trials import LabelProblem, decode_trials, fit_labels, null_auc, score_labels
 from nwb_mtm.errors import RecordingError
 from nwb_mtm.recording import Behavior, Intervals, Recording
 from nwb_mtm.windows import Windows
@@ -83,7 +83,7 @@ def test_a_planted_label_and_series_are_decoded_beyond_the_clock(found):
 
 
 def test_a_region_that_knows_nothing_decodes_nothing(monkeypatch):
-    import nwb_mtm.decoding as room
+    import nwb_mtm.decoding.decoder as room
 
     monkeypatch.setattr(
         room, "region_masks", lambda w: {r: np.array(w.units.regions) == r for r in sorted(set(w.units.regions))}
@@ -438,7 +438,7 @@ def test_decoding_and_the_map_follow_the_schema_of_scores(found):
 
     import jsonschema
 
-    from nwb_mtm.decoding_road import session_parts
+    from nwb_mtm.road.decoding import session_parts
 
     windows, decoding = found
     schema = json.loads(files("nwb_mtm").joinpath("scores.schema.json").read_text(encoding="utf-8"))

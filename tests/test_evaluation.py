@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from poisson import Toy, toy
 
-from nwb_mtm.activity import Options
 from nwb_mtm.errors import RunError
-from nwb_mtm.evaluation import Trained, evaluate
+from nwb_mtm.evaluation.activity import Options
+from nwb_mtm.evaluation.scoring import Trained, evaluate
 from nwb_mtm.passes import Score, forward_bins, passes
 from nwb_mtm.scores import Scores
 from nwb_mtm.windows import Windows

@@ -8,9 +8,10 @@ import jsonschema
 import pytest
 from safetensors.numpy import load_file
 
-from nwb_mtm import fitting, gathering, runs, synthetic
+from nwb_mtm import runs, synthetic
 from nwb_mtm.config import Config
 from nwb_mtm.errors import NwbMtmError, RunError
+from nwb_mtm.road import fitting, gathering
 
 SMALL = {
     "train.steps": 4,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from poisson import Toy, toy
 
-from nwb_mtm.guards import distances, flag_pairs, guard, same_place
+from nwb_mtm.evaluation.guards import distances, flag_pairs, guard, same_place
 from nwb_mtm.passes import are_relatives, companions, passes
 from nwb_mtm.recording import Recording, Spikes
 from nwb_mtm.windows import Windows

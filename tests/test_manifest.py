@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nwb_mtm.errors import ConfigError, NwbMtmError, RunError, SourceError
-from nwb_mtm.manifest import Listed, SourceSettings, read_manifest, write_manifest
+from nwb_mtm.sources.manifest import Listed, SourceSettings, read_manifest, write_manifest
 
 SETTINGS = SourceSettings("trials.cue", "location", "none", ("choice",), 2.0, "valid")
 ENTRIES = (

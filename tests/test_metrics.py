@@ -5,9 +5,9 @@ import pytest
 from scipy.special import gammaln
 
 from nwb_mtm import metrics
+from nwb_mtm.evaluation.tallies import Tally, gain, verdict, windows_to_tell
 from nwb_mtm.intervals import block_draws, interval, subject_draws, tail_share
 from nwb_mtm.metrics import STATISTICS, bits_per_spike, sums, train_mean, unit_scores
-from nwb_mtm.tallies import Tally, gain, verdict, windows_to_tell
 
 
 @pytest.fixture

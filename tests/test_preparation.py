@@ -7,8 +7,8 @@ import pytest
 
 from nwb_mtm.config import Config
 from nwb_mtm.errors import RecordingError
-from nwb_mtm.preparation import prepare, prepare_one, shared_regions
 from nwb_mtm.recording import Intervals, Recording, Source
+from nwb_mtm.road.preparation import prepare, prepare_one, shared_regions
 from nwb_mtm.splits import TEST, TRAIN
 from nwb_mtm.windows import Windows
 

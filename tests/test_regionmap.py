@@ -7,8 +7,7 @@ import pytest
 
 from nwb_mtm.errors import RecordingError
 from nwb_mtm.recording import Recording
-from nwb_mtm.regionmap import RegionMap, across_sessions, benjamini_hochberg, block_p, map_regions
-from nwb_mtm.regionmap_fit import (
+from nwb_mtm.regionmap.fit import (
     Activity,
     Design,
     Maps,
@@ -18,6 +17,7 @@ from nwb_mtm.regionmap_fit import (
     neighbouring,
     poisson_loss,
 )
+from nwb_mtm.regionmap.map import RegionMap, across_sessions, benjamini_hochberg, block_p, map_regions
 from nwb_mtm.windows import Windows
 
 BINS, WINDOWS, UNITS, BIN = 50, 80, 12, 0.02

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from nwb_mtm import comparing, demonstration, fitting, planning, runs, synthetic
-from nwb_mtm.calls import fit, load, predict
-from nwb_mtm.checkpoint import Checkpoint
+from nwb_mtm import runs, synthetic
+from nwb_mtm.checkpoint import Checkpoint, load
 from nwb_mtm.config import Config
 from nwb_mtm.errors import ConfigError
-from nwb_mtm.finetuning import Compared, first_windows
+from nwb_mtm.road import comparing, demonstration, fitting, planning
+from nwb_mtm.road.calls import fit, predict
+from nwb_mtm.road.finetuning import Compared, first_windows
 from nwb_mtm.windows import Windows
 
 SMALL = Config().changed(

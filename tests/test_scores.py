@@ -11,11 +11,11 @@ import jsonschema
 import pytest
 from poisson import toy
 
-from nwb_mtm.activity import Options
 from nwb_mtm.errors import RunError
-from nwb_mtm.evaluation import evaluate
+from nwb_mtm.evaluation.activity import Options
+from nwb_mtm.evaluation.scoring import evaluate
+from nwb_mtm.evaluation.tables import headline, session_rows, table_rows, to_csv, unit_rows, write_scores
 from nwb_mtm.intervals import Value
-from nwb_mtm.score_tables import headline, session_rows, table_rows, to_csv, unit_rows, write_scores
 from nwb_mtm.scores import Scores
 
 

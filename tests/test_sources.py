@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nwb_mtm.errors import NwbMtmError, SourceError
-from nwb_mtm.sources import read_all, resolve
+from nwb_mtm.sources.reading import read_all, resolve
 
 
 @pytest.fixture

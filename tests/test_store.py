@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nwb_mtm import packing, store
 from nwb_mtm.archive.pages import Pages
 from nwb_mtm.errors import SourceError
 from nwb_mtm.recording import Behavior, Intervals, Recording
-from nwb_mtm.store import Key, Store
+from nwb_mtm.sources import packing, store
+from nwb_mtm.sources.store import Key, Store
 
 KEY = Key("etag-1", "reader-1", "")
 
@@ -230,7 +230,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from nwb_mtm.recording import Recording
-from nwb_mtm.store import Key, Store
+from nwb_mtm.sources.store import Key, Store
 kept = Store(Path(sys.argv[1]), limit=200_000)
 wrong = 0
 for step in range(40):
@@ -256,7 +256,7 @@ DIE = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from nwb_mtm import store
+from nwb_mtm.sources import store
 from nwb_mtm.recording import Recording
 point = sys.argv[2]
 if point == "before-move":

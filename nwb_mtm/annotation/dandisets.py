@@ -8,7 +8,7 @@ from typing import Any
 from nwb_mtm.archive.assets import Asset
 from nwb_mtm.nwb.writer_place import placing
 from nwb_mtm.recording import Source
-from nwb_mtm.resolution import SourceItem
+from nwb_mtm.sources.resolution import SourceItem
 
 
 def in_dandiset(item: SourceItem) -> bool:

@@ -17,7 +17,7 @@ from nwb_mtm.recording import Behavior, Recording
 from nwb_mtm.windows import Windows
 
 if TYPE_CHECKING:
-    from nwb_mtm.decoding_cross import CrossLabels
+    from nwb_mtm.decoding.cross import CrossLabels
 
 CHUNK = 64
 
@@ -60,7 +60,7 @@ def _activity(fitted: Fitted, windows: Windows) -> Float[ndarray, "window bin wi
 
 
 def _with_behavior(made: Annotation, fitted: Fitted, grid: Grid) -> Annotation:
-    from nwb_mtm.decoding_cross import CrossSeries, cross_fit
+    from nwb_mtm.decoding.cross import CrossSeries, cross_fit
 
     start = np.unique(grid.snap(fitted.windows.start))
     windows, _ = cut_rows(fitted, start, behaviors=True)
@@ -101,7 +101,7 @@ def explained(values: Float[ndarray, "bin dim"], like: Behavior, t0: float, bin_
 
 
 def _with_labels(made: Annotation, fitted: Fitted, grid: Grid) -> Annotation:
-    from nwb_mtm.decoding_cross import CrossLabels, cross_fit
+    from nwb_mtm.decoding.cross import CrossLabels, cross_fit
 
     windows = _trial_windows(fitted)
     trials = fitted.recording.trials
@@ -188,7 +188,7 @@ def _accuracies(columns: Mapping[str, ndarray], recording: Recording) -> dict[st
 
 def _accuracy(name: str, values: ndarray, decoded: ndarray) -> float:
     """Share of trials with a label that were decoded rightly."""
-    from nwb_mtm.decoding_targets import Labels
+    from nwb_mtm.decoding.targets import Labels
 
     labels = Labels.of(name, values.tolist())
     true = np.array([*labels.classes, ""])[labels.codes]

@@ -15,7 +15,7 @@ from nwb_mtm.annotation.writing import Annotated, Options, annotate, read_as_tra
 from nwb_mtm.archive.assets import Asset
 from nwb_mtm.errors import NwbMtmError
 from nwb_mtm.recording import Source
-from nwb_mtm.resolution import SourceItem, SourceOptions, resolve
+from nwb_mtm.sources.resolution import SourceItem, SourceOptions, resolve
 
 
 @dataclass(frozen=True)

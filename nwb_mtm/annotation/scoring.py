@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from nwb_mtm.annotation.blending import Grid, blend
 from nwb_mtm.binning import bin_spikes, merge_intervals
 from nwb_mtm.errors import RecordingError
-from nwb_mtm.guards import Pair, flag_pairs
+from nwb_mtm.evaluation.guards import Pair, flag_pairs
 from nwb_mtm.intervals import block_draws, tail_share
 from nwb_mtm.metrics import LN2, Sums, sums, unit_scores
 from nwb_mtm.nwb.annotations import WindowTable

@@ -17,8 +17,8 @@ from nwb_mtm.nwb.writer_place import settle
 from nwb_mtm.nwb.writer_targets import is_annotated, sidecar_reason, write_copy, write_sidecar
 from nwb_mtm.prediction import Prediction
 from nwb_mtm.recording import Recording
-from nwb_mtm.resolution import SourceItem, SourceOptions
-from nwb_mtm.sources import read, read_all
+from nwb_mtm.sources.reading import read, read_all
+from nwb_mtm.sources.resolution import SourceItem, SourceOptions
 
 Mode = Literal["auto", "copy", "sidecar", "in-place"]
 WHAT = ("rates", "latents", "behavior", "labels")

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from nwb_mtm.errors import RunError
+from nwb_mtm.evaluation.tallies import verdict
 from nwb_mtm.intervals import Value
 from nwb_mtm.report import figures
 from nwb_mtm.report.figures import Figures
 from nwb_mtm.runs import RunFolder
 from nwb_mtm.scores import Activity, MeanScore, Scores, Table
-from nwb_mtm.tallies import verdict
 
 
 @dataclass(frozen=True)

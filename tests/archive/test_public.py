@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from nwb_mtm.discovery import find
 from nwb_mtm.nwb.options import ReadOptions
 from nwb_mtm.recording import Recording
-from nwb_mtm.sources import SourceOptions, follow, read_all, resolve
+from nwb_mtm.sources.discovery import find
+from nwb_mtm.sources.reading import SourceOptions, follow, read_all, resolve
 
 pytestmark = pytest.mark.network
 

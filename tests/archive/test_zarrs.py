@@ -11,7 +11,7 @@ from loopback import Fault, LoopbackArchive
 from nwb_mtm.archive.transfer import Patience
 from nwb_mtm.errors import SourceError
 from nwb_mtm.recording import Recording
-from nwb_mtm.sources import SourceOptions, read_all, resolve
+from nwb_mtm.sources.reading import SourceOptions, read_all, resolve
 
 hdmf_zarr = pytest.importorskip("hdmf_zarr", reason="needs the zarr extra")
 

@@ -11,9 +11,9 @@ from loopback import Fault, LoopbackArchive
 from nwb_mtm_cli.main import group
 
 from nwb_mtm.errors import NwbMtmError
-from nwb_mtm.manifest import read_manifest
 from nwb_mtm.recording import Intervals, Recording
-from nwb_mtm.sources import SourceOptions, read_all, resolve
+from nwb_mtm.sources.manifest import read_manifest
+from nwb_mtm.sources.reading import SourceOptions, read_all, resolve
 
 
 @pytest.fixture(scope="module")

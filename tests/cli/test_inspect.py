@@ -103,8 +103,8 @@ def test_inspect_runs_as_a_command(tmp_path: Path) -> None:
 def test_a_file_in_an_archive_is_looked_at_piece_by_piece(tmp_path: Path) -> None:
     from loopback import LoopbackArchive
 
-    from nwb_mtm.inspections import inspect_all
-    from nwb_mtm.sources import SourceOptions
+    from nwb_mtm.sources.inspections import inspect_all
+    from nwb_mtm.sources.reading import SourceOptions
 
     path, expected = build("map_000363", tmp_path)
     with LoopbackArchive() as archive:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from nwb_mtm.evaluation.tallies import verdict, windows_to_tell
 from nwb_mtm.intervals import Value
 from nwb_mtm.recording import Intervals, Recording
 from nwb_mtm.report import figures
 from nwb_mtm.report.collecting import collect
 from nwb_mtm.scores import Activity, Check, MeanScore, PerUnit, Scores, ScoreSet, SessionScores, Table
-from nwb_mtm.tallies import verdict, windows_to_tell
 from nwb_mtm.windows import Windows
 
 SCORES = ("co-smoothing", "forward", "inter-region", "intra-region")

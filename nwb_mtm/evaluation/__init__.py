@@ -1,0 +1,1 @@
+"""Scores of predictions on unseen time: sums, intervals, guards, checks and tables."""

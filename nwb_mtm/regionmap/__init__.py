@@ -1,0 +1,1 @@
+"""Who predicts whom: a region by region map from reduced-rank regressions."""

@@ -1,0 +1,76 @@
+"""From a model and sources to decodings: read, cut as the model was trained, decode."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nwb_mtm.config import Config
+from nwb_mtm.decoding.decoder import DecodingConfig, decode
+from nwb_mtm.decoding.results import Decoding
+from nwb_mtm.errors import RecordingError, RunError
+from nwb_mtm.regionmap.map import map_regions
+from nwb_mtm.road.preparation import Session, prepare
+from nwb_mtm.windows import Windows
+
+if TYPE_CHECKING:
+    from nwb_mtm.checkpoint import Checkpoint
+    from nwb_mtm.road.gathering import Said
+    from nwb_mtm.sources.reading import SourceOptions
+
+NO_MODEL = "counts"  # in place of a model: decode the spikes alone
+
+
+def decode_sources(
+    model: "Checkpoint | str | Path",
+    sources: Sequence[str],
+    *,
+    targets: Sequence[str] | None = None,
+    config: DecodingConfig | None = None,
+    source_options: "SourceOptions | None" = None,
+    settings: Config | None = None,
+    strict: bool = False,
+) -> "Iterator[Said | Decoding]":
+    """Decode every session of the sources; `model` may be `counts`, for no model at all.
+
+    Sessions keep the split they were trained with. Settings are the model's own unless given. With `strict`, the
+    first source that cannot be used stops it.
+    """
+    from nwb_mtm.checkpoint import load
+    from nwb_mtm.road.gathering import Gathered, Said, gather
+
+    checkpoint = None if str(model) == NO_MODEL else load(model)
+    chosen = settings or (Config() if checkpoint is None else checkpoint.config)
+    for event in gather(sources, chosen, source_options, strict=strict):
+        if isinstance(event, Said):
+            yield event
+        elif isinstance(event, Gathered):
+            prepared = prepare(event.recordings, chosen, known=None if checkpoint is None else checkpoint.splits)
+            yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)
+            for session in prepared.sessions:
+                yield _decode_one(session, checkpoint, targets, config)
+
+
+def _decode_one(
+    session: Session, checkpoint: "Checkpoint | None", targets: Sequence[str] | None, config: DecodingConfig | None
+) -> Decoding:
+    if checkpoint is not None and session.windows.session not in checkpoint.vocabulary.units:
+        raise RunError(
+            f"The model was not trained on {session.windows.session}, so it has no rates or latents for it. "
+            f"Fit it first, or give {NO_MODEL!r} in place of the model to decode its spikes alone.",
+            kind="does_not_fit",
+        )
+    return decode(session.windows, checkpoint, targets=targets, config=config)
+
+
+def session_parts(
+    windows: Windows, model: "Checkpoint | None" = None, *, config: DecodingConfig | None = None
+) -> dict[str, dict[str, Any]]:
+    """What scores.json holds of one session under `decoding` and `regions`; empty where there is nothing to say."""
+    decoding = decode(windows, model, config=config).to_json()
+    try:
+        regions = map_regions(windows).to_json()
+    except RecordingError as error:
+        if error.kind != "nothing_to_do":
+            raise
+        regions = {"reason": str(error)}
+    return {"decoding": decoding, "regions": regions}

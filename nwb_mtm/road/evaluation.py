@@ -1,0 +1,91 @@
+"""From a model and sources to scores: read, cut as the model was trained, score."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nwb_mtm.baselines.oracle import Truth, find_truth
+from nwb_mtm.config import Config
+from nwb_mtm.evaluation import scoring
+from nwb_mtm.evaluation.activity import Options
+from nwb_mtm.evaluation.scoring import NOTHING_SEEN
+from nwb_mtm.recording import Recording
+from nwb_mtm.road.preparation import Prepared, prepare
+from nwb_mtm.scores import Scores
+from nwb_mtm.sources.reading import SourceItem, SourceOptions
+
+if TYPE_CHECKING:
+    from nwb_mtm.checkpoint import Checkpoint
+    from nwb_mtm.road.fitting import Scored
+    from nwb_mtm.road.gathering import Said
+
+NO_MODEL = "baselines"  # in place of a model: score the baselines alone
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """What an evaluation of sources does beside the scores."""
+
+    scores: Options = field(default_factory=Options)
+    sources: SourceOptions = field(default_factory=SourceOptions)
+    strict: bool = False  # stop at the first source that cannot be used
+    truth: Path | None = None
+    decode: bool = False
+
+
+def evaluate_sources(
+    model: "Checkpoint | str | Path",
+    sources: Sequence[str],
+    *,
+    options: EvaluationOptions | None = None,
+    settings: Config | None = None,
+) -> "Iterator[Said | Scored]":
+    """Score a model (or `baselines`, for none) on the unseen time of every session of the sources.
+
+    Sessions the model was trained on keep their split; settings are the model's own unless given.
+    """
+    from nwb_mtm.checkpoint import load
+    from nwb_mtm.road.fitting import Scored
+    from nwb_mtm.road.gathering import Gathered, Said, gather
+
+    chosen = options or EvaluationOptions()
+    checkpoint = None if str(model) == NO_MODEL else load(model)
+    config = settings or (Config() if checkpoint is None else checkpoint.config)
+    for event in gather(sources, config, chosen.sources, strict=chosen.strict):
+        if isinstance(event, Said):
+            yield event
+        elif isinstance(event, Gathered):
+            prepared = prepare(event.recordings, config, known=None if checkpoint is None else checkpoint.splits)
+            yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)
+            yield from (Said(session.reason) for session in prepared.sessions)
+            truths = _truths(event.items, chosen.truth)
+            yield Scored(_scored(prepared, checkpoint, chosen, truths))
+
+
+def _scored(
+    prepared: Prepared, checkpoint: "Checkpoint | None", chosen: EvaluationOptions, truths: Mapping[str, Truth]
+) -> Scores:
+    from nwb_mtm.predictor import ModelPredictor
+
+    predictor = None if checkpoint is None else ModelPredictor(checkpoint)
+    recordings: dict[str, Recording] = {s.windows.session: s.recording for s in prepared.sessions}
+    scores = scoring.evaluate(
+        predictor,
+        [session.windows for session in prepared.sessions],
+        options=chosen.scores,
+        trained=NOTHING_SEEN if predictor is None else predictor.trained,
+        truths=truths,
+        recordings=recordings,
+    )
+    if not chosen.decode:
+        return scores
+    from nwb_mtm.road.fitting import with_decoding
+
+    return with_decoding(scores, prepared.sessions, checkpoint)
+
+
+def _truths(items: Mapping[str, SourceItem], folder: Path | None) -> dict[str, Truth]:
+    places = {key: item.place for key, item in items.items() if isinstance(item.place, Path)}
+    found = {key: find_truth(place, folder) for key, place in places.items()}
+    return {key: truth for key, truth in found.items() if truth is not None}

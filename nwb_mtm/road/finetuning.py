@@ -1,0 +1,105 @@
+"""Was it worth starting from another model? Zero-shot, finetuned and from scratch, at one budget, paired."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nwb_mtm.checkpoint import Checkpoint
+from nwb_mtm.config import Config
+from nwb_mtm.evaluation.activity import Bench, Options
+from nwb_mtm.evaluation.scoring import evidence_of
+from nwb_mtm.evaluation.tallies import Tally, gain
+from nwb_mtm.intervals import Value
+from nwb_mtm.passes import SCORES, Score
+from nwb_mtm.predictor import ModelPredictor
+from nwb_mtm.road.preparation import Prepared
+from nwb_mtm.training import Step, Training
+from nwb_mtm.windows import Windows
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One score of one session: three ways to get there, and what pretraining gave."""
+
+    session: str
+    score: Score
+    trials: int  # training windows
+    zero_shot: float
+    finetuned: float
+    scratch: float
+    gain: Value  # finetuned over scratch, pooled bits per spike
+
+    @property
+    def share(self) -> float:
+        """Zero-shot as a share of finetuned; NaN when finetuning reaches nothing."""
+        return self.zero_shot / self.finetuned if self.finetuned > 0 else float("nan")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; what is not defined is null."""
+        numbers = {name: getattr(self, name) for name in ("zero_shot", "finetuned", "scratch", "share")}
+        plain = {name: float(value) if np.isfinite(value) else None for name, value in numbers.items()}
+        words = {"session": self.session, "score": self.score, "trials": self.trials}
+        paired = {name: v if np.isfinite(v := getattr(self.gain, name)) else None for name in ("value", "low", "high")}
+        return {**words, **plain, "gain": paired}
+
+
+def control(
+    finetuned: Checkpoint, zero_shot: Checkpoint, prepared: Prepared, *, limit: int | None = None
+) -> Iterator[Step | Compared]:
+    """Train the same sessions from scratch for as many steps, then compare all three on test time."""
+    scratch = _scratch(finetuned.config, prepared, limit)
+    yield from scratch
+    models = {"zero_shot": zero_shot, "finetuned": finetuned, "scratch": scratch.checkpoint()}
+    for session in prepared.sessions:
+        if len(session.windows.only("test")):
+            trials = len(first_windows(session.windows.only("train"), limit))
+            yield from compare_on(session.windows, models, finetuned.config, trials=trials)
+
+
+def _scratch(config: Config, prepared: Prepared, limit: int | None) -> Training:
+    train = [first_windows(one, limit) for one in prepared.part("train")]
+    free = config.changed({"train.freeze": ""})
+    return Training(train, prepared.part("valid"), free, prepared.vocabulary)
+
+
+def first_windows(windows: Windows, limit: int | None) -> Windows:
+    """At most so many windows, the first in time."""
+    if limit is None or len(windows) <= limit:
+        return windows
+    return windows.take(np.sort(np.argsort(windows.start, kind="stable")[:limit]))
+
+
+def compare_on(
+    windows: Windows, models: Mapping[str, Checkpoint], config: Config, *, trials: int
+) -> Iterator[Compared]:
+    """All scores of one session under every model."""
+    options = Options(folds=config.evaluate.folds or None, strict=config.units.strict_regions)
+    bench = Bench.of(evidence_of(windows), options, None)
+    scored = np.asarray(windows.units.scored, bool)
+    for score in SCORES:
+        if not bench.plan(score):
+            continue
+        tallies = {name: bench.tally(bench.expect(ModelPredictor(one), score)) for name, one in models.items()}
+        means = {name: _mean(tally, scored) for name, tally in tallies.items()}
+        paired = gain(tallies["finetuned"], tallies["scratch"], scored)
+        yield Compared(windows.session, score, trials, gain=paired, **means)
+
+
+def _mean(tally: Tally, scored: np.ndarray) -> float:
+    bps = tally.point.bps[0][scored]
+    return float(np.nanmean(bps)) if np.isfinite(bps).any() else float("nan")
+
+
+def curve(
+    source: Checkpoint, prepared: Prepared, config: Config, counts: Sequence[int], *, freeze: str | None = None
+) -> Iterator[Step | Compared]:
+    """The comparison for growing numbers of training windows."""
+    for count in counts:
+        few = [first_windows(one, count) for one in prepared.part("train")]
+        training = Training(few, prepared.part("valid"), config, prepared.vocabulary, init=source, freeze=freeze)
+        zero_shot = training.checkpoint()
+        yield from training
+        tuned = training.checkpoint()
+        yield from control(replace(tuned, config=training.config), zero_shot, prepared, limit=count)
