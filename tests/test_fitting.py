@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
@@ -65,7 +66,7 @@ def test_a_run_leaves_all_its_files_and_no_litter(whole: Path) -> None:
 
 
 def test_the_scores_follow_their_schema(whole: Path) -> None:
-    schema = json.loads((Path(fitting.__file__).parent / "scores.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(files("nwb_mtm").joinpath("scores.schema.json").read_text(encoding="utf-8"))
     scores = json.loads((whole / "scores.json").read_text(encoding="utf-8"))
     jsonschema.validate(scores, schema)
     assert len(scores["sessions"]) == 2
