@@ -62,8 +62,8 @@ class Sampler:
         ]
 
     def _draw_sessions(self, count: int, *, needs_regions: bool) -> list[int]:
-        """Sessions by the square root of their number of windows."""
-        weight = torch.tensor([len(one) ** 0.5 for one in self.windows])
+        """Sessions by the square root of their number of windows, times their own weight."""
+        weight = torch.tensor([one.weight * len(one) ** 0.5 for one in self.windows])
         if needs_regions:
             weight *= torch.tensor([float(len(roster.names) > 1) for roster in self.rosters])
         drawn = torch.multinomial(weight, count, replacement=True, generator=self.rng)

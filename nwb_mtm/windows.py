@@ -51,6 +51,7 @@ class Windows:
     before: float = 0.0  # seconds from a window's start to its event
     fingerprint: tuple[str, ...] = ()
     left_out: int = 0  # windows not cut: no event time, or too little observed time
+    weight: float = 1.0  # how often training draws the session, beside others of its length
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "start", frozen(self.start, np.float64))

@@ -10,9 +10,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from nwb_mtm import runs, synthetic
+from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.config import Config
 from nwb_mtm.errors import NwbMtmError, RunError
 from nwb_mtm.road import fitting, gathering
+from nwb_mtm.scores import Scores
 
 SMALL = {
     "train.steps": 4,
@@ -133,3 +135,31 @@ def test_strict_stops_at_the_first_bad_source(source: Path, tmp_path: Path) -> N
 
 def _model(events: Iterator[fitting.Event]) -> Path:
     return next(e.path for e in list(events) if isinstance(e, fitting.Written) and e.what == "model")
+
+
+def listing(folder: Path, source: Path, *settings: str) -> Path:
+    """A reviewed list of the simulated files, with lines for each."""
+    files = sorted(source.rglob("*.nwb"))
+    tables = [f'[[source]]\nsource = "{file}"\n{lines}\n' for file, lines in zip(files, settings)]
+    path = folder / "runs.toml"
+    path.write_text("format = 1\n" + "\n".join(tables))
+    return path
+
+
+def test_a_list_says_what_is_decoded_and_what_only_selects(source: Path, tmp_path: Path) -> None:
+    path = listing(tmp_path, source, 'targets = ["choice"]\nweight = 2.0', 'role = "valid"')
+    changes = {"evaluate.sessions": "all"}
+    list(fit([path], tmp_path / "run", changes))
+    sessions = Scores.load(tmp_path / "run").sessions
+    assert list(sessions) == ["sim01/a"]
+    assert sessions["sim01/a"].decoding.keys() == {"choice", "not_decoded", "decoding_protocol"}
+    told = json.loads((tmp_path / "run" / "sources.json").read_text())["sources"]
+    assert [one["weight"] for one in told] == [2.0, 1.0]
+    assert len(Checkpoint.load(tmp_path / "run").splits) == 2
+
+
+def test_a_target_that_is_not_there_is_said_before_training(source: Path, tmp_path: Path) -> None:
+    path = listing(tmp_path, source, 'targets = ["choise"]', "")
+    with pytest.raises(NwbMtmError, match="no target 'choise'"):
+        list(fit([path], tmp_path / "run"))
+    assert not (tmp_path / "run" / "steps.jsonl").exists()

@@ -4,12 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
+from nwb_mtm.batch import Roster
 from nwb_mtm.config import Config
 from nwb_mtm.errors import RecordingError
 from nwb_mtm.recording import Intervals, Recording, Source
 from nwb_mtm.road.preparation import prepare, prepare_one, shared_regions
-from nwb_mtm.splits import TEST, TRAIN
+from nwb_mtm.sampling import Sampler
+from nwb_mtm.sources.manifest import SourceSettings
+from nwb_mtm.splits import TEST, TRAIN, VALID
 from nwb_mtm.windows import Windows
 
 
@@ -123,3 +127,26 @@ def test_shared_regions_are_those_of_two_sessions() -> None:
     a, b = (Windows.tile(recording(s, seed=i)) for i, s in enumerate("ab"))
     assert shared_regions([a, b]) == {"CA1", "DG"}
     assert shared_regions([a]) == set()
+
+
+def test_a_list_decides_weight_targets_event_and_role() -> None:
+    told = SourceSettings(align="trials.start_time", weight=3.0, targets=("choice",))
+    listed = {"subject/a": told, "subject/b": SourceSettings(role="valid")}
+    first, second = prepare([recording("a"), recording("b", seed=1)], Config(), listed=listed).sessions
+    assert (first.windows.weight, first.targets) == (3.0, ("choice",))
+    assert first.windows.alignment.startswith("trials.start_time")
+    assert first.windows.take([0, 1]).weight == 3.0
+    assert first.is_tested
+    assert not second.is_tested
+    assert set(second.windows.part.tolist()) == {VALID}  # type: ignore[union-attr]
+
+
+def test_a_session_is_drawn_as_often_as_its_weight_says() -> None:
+    listed = {"subject/a": SourceSettings(weight=4.0)}
+    prepared = prepare([recording("a"), recording("b", seed=1)], Config(), listed=listed)
+    windows = prepared.part("train")
+    rosters = [Roster.of(one.units, one.session, prepared.vocabulary) for one in windows]
+    config = Config().changed({"train.masks": 4000})
+    sampler = Sampler(windows, rosters, config, torch.Generator().manual_seed(0))
+    drawn = sampler._draw_sessions(4000, needs_regions=False)
+    assert 3.4 < drawn.count(0) / drawn.count(1) < 4.6

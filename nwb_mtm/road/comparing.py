@@ -149,7 +149,7 @@ def opened_names(trials: Sequence[Trial], references: Sequence[str]) -> tuple[st
 
 
 def _prepared(gathered: Gathered, contender: Contender) -> Prepared:
-    prepared = prepare(gathered.recordings, contender.config)
+    prepared = prepare(gathered.recordings, contender.config, listed=gathered.listed)
     kept = prepared.sessions[: contender.sessions]
     vocabulary = Vocabulary.from_windows((s.windows for s in kept), prepared.vocabulary.level)
     return Prepared(kept, prepared.skipped, vocabulary)

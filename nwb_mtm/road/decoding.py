@@ -44,10 +44,11 @@ def decode_sources(
         if isinstance(event, Said):
             yield event
         elif isinstance(event, Gathered):
-            prepared = prepare(event.recordings, chosen, known=None if checkpoint is None else checkpoint.splits)
+            known = None if checkpoint is None else checkpoint.splits
+            prepared = prepare(event.recordings, chosen, known=known, listed=event.listed)
             yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)
             for session in prepared.sessions:
-                yield _decode_one(session, checkpoint, targets, config)
+                yield _decode_one(session, checkpoint, targets or session.targets, config)
 
 
 def _decode_one(
@@ -63,10 +64,14 @@ def _decode_one(
 
 
 def session_parts(
-    windows: Windows, model: "Checkpoint | None" = None, *, config: DecodingConfig | None = None
+    windows: Windows,
+    model: "Checkpoint | None" = None,
+    *,
+    targets: Sequence[str] | None = None,
+    config: DecodingConfig | None = None,
 ) -> dict[str, dict[str, Any]]:
     """What scores.json holds of one session under `decoding` and `regions`; empty where there is nothing to say."""
-    decoding = decode(windows, model, config=config).to_json()
+    decoding = decode(windows, model, targets=targets, config=config).to_json()
     try:
         regions = map_regions(windows).to_json()
     except RecordingError as error:

@@ -56,7 +56,8 @@ def evaluate_sources(
         if isinstance(event, Said):
             yield event
         elif isinstance(event, Gathered):
-            prepared = prepare(event.recordings, config, known=None if checkpoint is None else checkpoint.splits)
+            known = None if checkpoint is None else checkpoint.splits
+            prepared = prepare(event.recordings, config, known=known, listed=event.listed)
             yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)
             yield from (Said(session.reason) for session in prepared.sessions)
             truths = _truths(event.items, chosen.truth)
@@ -69,10 +70,11 @@ def _scored(
     from nwb_mtm.predictor import ModelPredictor
 
     predictor = None if checkpoint is None else ModelPredictor(checkpoint)
-    recordings: dict[str, Recording] = {s.windows.session: s.recording for s in prepared.sessions}
+    sessions = [session for session in prepared.sessions if session.is_tested] or prepared.sessions
+    recordings: dict[str, Recording] = {s.windows.session: s.recording for s in sessions}
     scores = scoring.evaluate(
         predictor,
-        [session.windows for session in prepared.sessions],
+        [session.windows for session in sessions],
         options=chosen.scores,
         trained=NOTHING_SEEN if predictor is None else predictor.trained,
         truths=truths,
@@ -80,9 +82,9 @@ def _scored(
     )
     if not chosen.decode:
         return scores
-    from nwb_mtm.road.fitting import with_decoding
+    from nwb_mtm.road.fitting import to_decode, with_decoding
 
-    return with_decoding(scores, prepared.sessions, checkpoint)
+    return with_decoding(scores, to_decode(sessions, everything=True), checkpoint)
 
 
 def _truths(items: Mapping[str, SourceItem], folder: Path | None) -> dict[str, Truth]:

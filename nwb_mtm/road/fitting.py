@@ -2,16 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from nwb_mtm import report
 from nwb_mtm.baselines.oracle import Truth, find_truth
 from nwb_mtm.checkpoint import Checkpoint, read_tensors
 from nwb_mtm.config import Config
+from nwb_mtm.decoding.targets import choose
 from nwb_mtm.errors import RunError
 from nwb_mtm.evaluation import scoring
 from nwb_mtm.evaluation.activity import Options
@@ -25,11 +24,8 @@ from nwb_mtm.road.preparation import Prepared, Session, prepare, shared_regions
 from nwb_mtm.runs import RunFolder, write_json
 from nwb_mtm.scores import Scores
 from nwb_mtm.sources.reading import SourceOptions
-from nwb_mtm.splits import Split
 from nwb_mtm.training import Step, Training
 
-NO_TIME, ALL_TIME = np.zeros((0, 2)), np.array([[-1e12, 1e12]])
-ALL_VALID = Split("list", NO_TIME, ALL_TIME, NO_TIME, NO_TIME)
 SAVE_SECONDS = 120.0  # between saves of the state that a stopped run goes on from
 SAMPLE = 20  # sessions scored by default
 
@@ -119,11 +115,10 @@ class _Run:
                 self.gathered = event
             else:
                 yield event
-        listed = {key: item.settings for key, item in self.gathered.items.items()}
-        align = {key: settings.align for key, settings in listed.items() if settings.align}
-        known = {key: ALL_VALID for key, settings in listed.items() if settings.role == "valid"}
-        self.prepared = prepare(self.gathered.recordings, config, known=known, align=align)
+        self.prepared = prepare(self.gathered.recordings, config, listed=self.gathered.listed)
         for session in self.prepared.sessions:
+            if session.targets is not None:
+                choose(session.windows, session.targets)  # a wrong name is said before training
             yield Said(session.reason)
             yield from (Said(f"{session.windows.session}: {text}", warning=True) for text in session.warnings)
         yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in self.prepared.skipped)
@@ -177,11 +172,20 @@ class _Run:
                 yield Stopped(self.folder, step.step)
                 return
         training.config.save(self.folder.config)
-        checkpoint = training.checkpoint()
+        checkpoint = self._with_all_splits(training.checkpoint())
         yield Written(checkpoint.save(self.folder.model), "model")
         self.folder.resume.unlink(missing_ok=True)
         yield from self._against_scratch(checkpoint, start)
         yield from self.finish(checkpoint)
+
+    def _with_all_splits(self, checkpoint: Checkpoint) -> Checkpoint:
+        """The model, which also knows the sessions that only selected it."""
+        windows = {s.windows.session: s.windows for s in self.prepared.sessions}
+        splits = {key: one.partition for key, one in windows.items() if one.partition is not None}
+        marks = {key: one.fingerprint for key, one in windows.items()}
+        return replace(
+            checkpoint, splits={**splits, **checkpoint.splits}, fingerprints={**marks, **checkpoint.fingerprints}
+        )
 
     def _against_scratch(self, checkpoint: Checkpoint, start: Checkpoint) -> Iterator[Event]:
         """With a model to start from: was it worth it?"""
@@ -204,12 +208,13 @@ class _Run:
         """Scores, figures and the page of a trained model."""
         config = checkpoint.config
         if config.evaluate.sessions != "none":
-            chosen = sample(self.prepared.sessions) if config.evaluate.sessions == "sample" else self.prepared.sessions
+            tested = [session for session in self.prepared.sessions if session.is_tested]
+            chosen = sample(tested) if config.evaluate.sessions == "sample" else tested
             predictor = ModelPredictor(checkpoint)
             scores = score_sessions(predictor, chosen, config, truths=self._truths())
-            if config.evaluate.decode:
+            if decoded := to_decode(chosen, everything=config.evaluate.decode):
                 yield Said("decoding trial columns and behaviour, and mapping regions")
-                scores = with_decoding(scores, chosen, checkpoint)
+                scores = with_decoding(scores, decoded, checkpoint)
             write_scores(scores, self.folder.path, existing="overwrite")
             yield Scored(scores)
             yield Written(self.folder.scores, "scores")
@@ -249,12 +254,18 @@ def sample(sessions: Sequence[Session], most: int = SAMPLE) -> tuple[Session, ..
     return tuple(sessions[place] for _, place in sorted(sorted(ranked)[:most], key=lambda pair: pair[1]))
 
 
+def to_decode(sessions: Sequence[Session], *, everything: bool) -> tuple[Session, ...]:
+    """The sessions to decode: those whose list names targets, and all that say nothing when everything is asked for."""
+    return tuple(s for s in sessions if (everything if s.targets is None else s.targets))
+
+
 def with_decoding(scores: Scores, sessions: Sequence[Session], checkpoint: Checkpoint | None) -> Scores:
     """The scores with every session's decoding and map of regions."""
     from nwb_mtm.road.decoding import session_parts
 
     for session in sessions:
-        scores = scores.with_session(session.windows.session, **session_parts(session.windows, checkpoint))
+        found = session_parts(session.windows, checkpoint, targets=session.targets)
+        scores = scores.with_session(session.windows.session, **found)
     return scores
 
 

@@ -9,6 +9,7 @@ from nwb_mtm.joining import join_probes
 from nwb_mtm.levels import with_one_level
 from nwb_mtm.nwb.reader import ReadOptions
 from nwb_mtm.recording import Recording
+from nwb_mtm.sources.manifest import SourceSettings
 from nwb_mtm.sources.reading import SourceItem, SourceOptions, read_all, resolve_all
 
 
@@ -27,6 +28,11 @@ class Gathered:
     recordings: tuple[Recording, ...]
     items: Mapping[str, SourceItem]
     failed: tuple[tuple[str, NwbMtmError], ...]
+
+    @property
+    def listed(self) -> dict[str, SourceSettings]:
+        """What a reviewed list says of every session."""
+        return {key: item.settings for key, item in self.items.items()}
 
 
 def read_options(config: Config) -> ReadOptions:

@@ -52,7 +52,7 @@ def plan(
     prepared: Prepared | None = None
     for event in gather(sources, config, options, strict=strict):
         if isinstance(event, Gathered):
-            prepared = prepare(event.recordings, config)
+            prepared = prepare(event.recordings, config, listed=event.listed)
         else:
             yield event
     assert prepared is not None

@@ -10,11 +10,15 @@ from nwb_mtm.alignment import cut
 from nwb_mtm.config import Config, WindowConfig
 from nwb_mtm.errors import NwbMtmError, RecordingError
 from nwb_mtm.recording import Recording, overlap_share
+from nwb_mtm.sources.manifest import SourceSettings
 from nwb_mtm.splits import PARTS, Split
 from nwb_mtm.vocabulary import Vocabulary, mask_groups
 from nwb_mtm.windows import Windows
 
 SAME_RECORDING = 0.5  # share of common units above which two recordings are one
+NO_TIME, ALL_TIME = np.zeros((0, 2)), np.array([[-1e12, 1e12]])
+ALL_VALID = Split("list", NO_TIME, ALL_TIME, NO_TIME, NO_TIME)
+UNLISTED = SourceSettings()
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,13 @@ class Session:
     reason: str
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...] = ()
+    targets: tuple[str, ...] | None = None  # what a reviewed list wants decoded
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether any window is for testing."""
+        assert self.windows.part is not None
+        return bool(np.isin(PARTS.index("test"), self.windows.part))
 
     def to_json(self) -> dict[str, object]:
         """The entry of sources.json."""
@@ -55,6 +66,8 @@ class Session:
             "object_id": source.object_id,
             "fingerprint": list(self.recording.fingerprint),
             "alignment": windows.alignment,
+            "weight": windows.weight,
+            "targets": self.targets,
             "reason": self.reason,
             "units": len(windows.units),
             "region_level": self.recording.region_level,
@@ -86,17 +99,20 @@ def prepare(
     config: Config,
     *,
     known: Mapping[str, Split] | None = None,
-    align: Mapping[str, str] | None = None,
+    listed: Mapping[str, SourceSettings] | None = None,
 ) -> Prepared:
     """Cut, split and choose units for every recording; one that cannot be used is skipped with its reason.
 
-    `known` holds the splits of sessions a model was trained on, which are kept; `align` an event by session.
+    `known` holds the splits of sessions a model was trained on, which are kept; `listed` what a reviewed list says
+    of sessions.
     """
     sessions: list[Session] = []
     skipped: list[tuple[str, NwbMtmError]] = []
     for recording in _once(recordings, skipped):
         try:
-            sessions.append(prepare_one(recording, config, split=(known or {}).get(recording.key), align=align))
+            settings = (listed or {}).get(recording.key, UNLISTED)
+            split = (known or {}).get(recording.key)
+            sessions.append(prepare_one(recording, config, split=split, settings=settings))
         except NwbMtmError as error:
             skipped.append((recording.source.name, error))
     if not sessions:
@@ -126,15 +142,16 @@ def _once(recordings: Iterable[Recording], skipped: list[tuple[str, NwbMtmError]
 
 
 def prepare_one(
-    recording: Recording, config: Config, *, split: Split | None = None, align: Mapping[str, str] | None = None
+    recording: Recording, config: Config, *, split: Split | None = None, settings: SourceSettings = UNLISTED
 ) -> Session:
     """Windows of one recording with their parts, and the units that are shown to a model."""
-    event = (align or {}).get(recording.key) or (align or {}).get(recording.source.name)
-    settings: WindowConfig = replace(config.windows, align=event) if event else config.windows
-    choice = cut(recording, settings)
+    asked: WindowConfig = replace(config.windows, align=settings.align) if settings.align else config.windows
+    choice = cut(recording, asked)
+    if split is None and settings.role == "valid":
+        split = ALL_VALID
     windows = choice.windows.assigned(split) if split is not None else _split(choice.windows, config)
-    windows, left_out = _choose_units(windows, config)
-    return Session(windows, recording, choice.reason, left_out, _warnings(windows))
+    windows, left_out = _choose_units(replace(windows, weight=settings.weight), config)
+    return Session(windows, recording, choice.reason, left_out, _warnings(windows), settings.targets)
 
 
 def _split(windows: Windows, config: Config) -> Windows:
