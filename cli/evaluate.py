@@ -53,10 +53,10 @@ def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
 
     MODEL is a run folder or a .safetensors file; the word `baselines` in its
     place scores the baselines alone. With -o, scores.json, scores.csv and
-    units.csv are written.
+    units.csv are written; where that folder is a run, its page is drawn anew.
+    A run counts how often its test windows were scored (openings.jsonl).
     """
-    from nwb_mtm.evaluation.tables import write_scores
-    from nwb_mtm.road.evaluation import evaluate_sources
+    from nwb_mtm.road.evaluation import evaluate_sources, write_evaluation
     from nwb_mtm.road.gathering import Said
 
     from .show import console, show_warning
@@ -69,8 +69,8 @@ def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
             console(stderr=True).print(event.text, markup=False)
         else:
             if chosen["output_dir"] is not None:
-                for path in write_scores(event.scores, chosen["output_dir"], existing=chosen["existing"]):
-                    console(stderr=True).print(f"scores: {path}", markup=False)
+                for path in write_evaluation(event.scores, chosen["output_dir"], chosen["existing"]):
+                    console(stderr=True).print(f"wrote {path}", markup=False)
             show_json(event.scores) if chosen["as_json"] else show(event.scores)
 
 

@@ -25,6 +25,7 @@ FILES = (
     "scores.csv",
     "report.html",
     "sources.json",
+    "openings.jsonl",
 )
 
 
@@ -87,15 +88,38 @@ class RunFolder:
 
     def read_steps(self) -> list[dict[str, Any]]:
         """All lines of steps.jsonl; a last line cut short by a crash is left out."""
-        if not self.steps.exists():
-            return []
-        lines = []
-        for text in self.steps.read_text(encoding="utf-8").splitlines():
-            try:
-                lines.append(json.loads(text))
-            except json.JSONDecodeError:
-                break
-        return lines
+        return _lines(self.steps)
+
+    @property
+    def openings(self) -> Path:
+        """One line for every time that test windows were scored with this model."""
+        return self.path / "openings.jsonl"
+
+    def log_opening(self, by: str, sessions: int) -> bool:
+        """Remember that test windows were scored: each look makes a later choice less blind. False if it cannot."""
+        try:
+            with self.openings.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"by": by, "sessions": sessions}) + "\n")
+        except OSError:
+            return False
+        return True
+
+    def read_openings(self) -> list[dict[str, Any]]:
+        """All lines of openings.jsonl."""
+        return _lines(self.openings)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file with one on each line, up to a line that a crash cut short."""
+    if not path.exists():
+        return []
+    found = []
+    for text in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return found
 
 
 @contextmanager
@@ -168,3 +192,10 @@ def model_file(model: str | Path) -> Path:
         return path
     what = "a folder without model.safetensors" if path.is_dir() else "a file" if path.exists() else "not there"
     raise RunError(f"{path} is {what}; a MODEL is a run folder or a .safetensors file.", kind="not_a_run")
+
+
+def log_opening(model: object, by: str, sessions: int) -> bool:
+    """Remember in a model's run folder that its test windows were scored; nothing to do for other models."""
+    if not isinstance(model, str | Path) or not (Path(model) / "model.safetensors").is_file():
+        return True
+    return RunFolder(Path(model)).log_opening(by, sessions)

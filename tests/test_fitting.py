@@ -1,20 +1,28 @@
 """A run goes from sources to a folder; it can be stopped, gone on with and repeated, and names no machine."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from nwb_mtm import runs, synthetic
-from nwb_mtm.checkpoint import Checkpoint
+from nwb_mtm.checkpoint import Checkpoint, load
 from nwb_mtm.config import Config
 from nwb_mtm.errors import NwbMtmError, RunError
+from nwb_mtm.evaluation.activity import Options
+from nwb_mtm.predictor import ModelPredictor
 from nwb_mtm.road import fitting, gathering
+from nwb_mtm.road.evaluation import EvaluationOptions, evaluate_sources, write_evaluation
+from nwb_mtm.road.illustrating import decoded_traces
 from nwb_mtm.scores import Scores
+from nwb_mtm.sources.reading import read
+from nwb_mtm.windows import Windows
 
 SMALL = {
     "train.steps": 4,
@@ -65,6 +73,38 @@ def test_a_run_leaves_all_its_files_and_no_litter(whole: Path) -> None:
     assert wanted <= names
     assert "resume.safetensors" not in names
     assert not [name for name in names if name.startswith(".")]
+
+
+def test_every_look_at_test_time_is_counted_and_the_page_says_so(source: Path, whole: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "looked"))
+    assert [line["by"] for line in runs.RunFolder(run).read_openings()] == ["fit"]
+    options = EvaluationOptions(Options(scores=("co-smoothing",), folds=2, guarded=False, draws=20))
+    *_, found = evaluate_sources(str(run), [str(source)], options=options)
+    assert isinstance(found, fitting.Scored)
+    assert [line["by"] for line in runs.RunFolder(run).read_openings()] == ["fit", "evaluate"]
+    paths = write_evaluation(found.scores, run, "overwrite")
+    assert paths[-1].name == "report.html"
+    assert "scored 2 times with this model (fit 1 time, evaluate 1 time)" in paths[-1].read_text(encoding="utf-8")
+
+
+def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> None:
+    (tmp_path / "openings.jsonl").mkdir()
+    (tmp_path / "model.safetensors").touch()
+    assert not runs.log_opening(tmp_path, "evaluate", 1)
+    assert runs.log_opening("baselines", "evaluate", 1)
+
+
+def test_decoded_series_are_drawn_in_test_windows(source: Path, whole: Path) -> None:
+    checkpoint = load(whole)
+    (recording, *_) = [read(path) for path in sorted(source.rglob("*.nwb"))]
+    split = checkpoint.splits[recording.key]
+    windows = Windows.around(recording, "stim_on_time", before=0.5, after=1.5, bin_size=0.02).assigned(split)
+    drawn = decoded_traces(ModelPredictor(checkpoint), windows, dict.fromkeys(windows.behaviors, {}))
+    name, (measured, decoded) = next(iter(drawn.items()))
+    assert name in windows.behaviors
+    assert measured.shape == decoded.shape == (4, windows.bins)
+    assert np.isfinite(decoded).all()
+    assert decoded_traces(ModelPredictor(checkpoint), windows, {"choice": {}}) == {}
 
 
 def test_the_scores_follow_their_schema(whole: Path) -> None:

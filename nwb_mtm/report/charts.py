@@ -251,7 +251,7 @@ def trace_panel(trace: Trace) -> str:
     at_x, at_y = Scale(0, len(trace.measured) * trace.bin_size, left, right), svg.spanning(both, bottom, top)
     x = [at_x((i + 0.5) * trace.bin_size) for i in range(len(trace.measured))]
     parts = [
-        *heading(trace.name.rsplit("/", 1)[-1].replace("_", " "), ""),
+        *heading(trace.name.rsplit("/", 1)[-1].replace("_", " ")),
         svg.axis_y(at_y, left, "", right=right),
     ]
     parts.append(svg.axis_x(at_x, bottom, "seconds of test time, windows side by side"))

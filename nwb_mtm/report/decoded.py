@@ -31,7 +31,8 @@ DECODING = (
     "How well behaviour can be read from activity, with 95 % intervals. “The clock” knows only the time in the "
     "session and in the trial, and the labels before: what it reaches is no achievement of the activity. “Counts” "
     "are the recorded spikes themselves, without a model. In a confusion table, rows are what happened, columns "
-    "what was decoded. Where a label is read before its event, look for the movement or the cue that gave it away."
+    "what was decoded. Where a label is read before its event, look for the movement or the cue that gave it away. A "
+    "decoded curve comes from the model’s latents, each stretch by a decoder that was fitted on the others."
 )
 
 

@@ -1,6 +1,7 @@
 """The sections that say how it came about: training, what was read, the command, the sources."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -152,11 +153,21 @@ def making(run: Material) -> Section:
     rows = [[escape(str(k).replace("_", " ")), escape(_plain(v))] for k, v in run.scores.protocol.items()]
     rows += [["seed of " + escape(str(k)), str(v)] for k, v in run.scores.seeds.items()]
     body = f"<p>This command made the run:</p>{_code(run.command)}" if run.command else ""
+    body += f"<p>{openings(run)}</p>" if run.openings else ""
     body += f"<p>With {escape(versions)}.</p>" if versions else ""
     told = "Only scores with the same protocol can be set side by side."
     body += f"{table(['part', 'value'], rows, 'Protocol of the scores', kind='words')}<p>{told}</p>" if rows else ""
     body += folded("All settings", _code(run.config)) if run.config else ""
     return Section("making", "How it was made", body)
+
+
+def openings(run: Material) -> str:
+    """How often test windows were scored with this model, and by which command."""
+    by = Counter(str(one.get("by")) for one in run.openings)
+    parts = ", ".join(f"{name} {words.count(n, 'time')}" for name, n in by.items())
+    told = f"Test windows were scored {words.count(by.total(), 'time')} with this model ({parts})."
+    warning = " A choice made after looking is no longer blind: judge it on other sessions." if by.total() > 1 else ""
+    return told + warning
 
 
 def _code(text: str) -> str:

@@ -44,6 +44,7 @@ class Material:
     steps: tuple[Mapping[str, Any], ...]
     config: str
     figures: Mapping[str, Figures]
+    openings: tuple[Mapping[str, Any], ...] = ()  # every time that test windows were scored
 
     @property
     def overall(self) -> Mapping[str, Overall]:
@@ -75,6 +76,7 @@ def read(run: Path) -> Material:
         steps=tuple(folder.read_steps()),
         config=folder.config.read_text(encoding="utf-8") if folder.config.is_file() else "",
         figures={one.session: one for one in drawn},
+        openings=tuple(folder.read_openings()),
     )
 
 

@@ -14,6 +14,7 @@ from nwb_mtm.report.material import Material, read
 from nwb_mtm.report.sections import Section
 from nwb_mtm.report.words import count
 
+FEW = 3  # names in a title
 PARTS = (
     sections.answers,
     sections.checks,
@@ -58,7 +59,16 @@ def may_write(path: Path, existing: str) -> bool:
 def page(run: Material) -> str:
     """The whole page as text."""
     found = [part(run) for part in PARTS]
-    return assemble(run.name, subtitle(run), [s for s in found if s.body])
+    return assemble(title(run), subtitle(run), [s for s in found if s.body])
+
+
+def title(run: Material) -> str:
+    """The sessions, by name while they are few; else where they come from, and the run's folder."""
+    keys = list(run.scores.sessions) or [str(one.get("key")) for one in run.sources]
+    if 0 < len(keys) <= FEW:
+        return ", ".join(keys)
+    dandisets = sorted({str(one["dandiset"]) for one in run.sources if one.get("dandiset")})
+    return f"Dandiset {', '.join(dandisets)}" if 0 < len(dandisets) <= FEW else run.name
 
 
 def subtitle(run: Material) -> str:

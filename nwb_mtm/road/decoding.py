@@ -9,7 +9,9 @@ from nwb_mtm.decoding.decoder import DecodingConfig, decode
 from nwb_mtm.decoding.results import Decoding
 from nwb_mtm.errors import RecordingError, RunError
 from nwb_mtm.regionmap.map import map_regions
+from nwb_mtm.road.evaluation import UNLOGGED
 from nwb_mtm.road.preparation import Session, prepare
+from nwb_mtm.runs import log_opening
 from nwb_mtm.windows import Windows
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ def decode_sources(
             known = None if checkpoint is None else checkpoint.splits
             prepared = prepare(event.recordings, chosen, known=known, listed=event.listed)
             yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)
+            if not log_opening(model, "decode", len(prepared.sessions)):
+                yield Said(UNLOGGED, warning=True)
             for session in prepared.sessions:
                 yield _decode_one(session, checkpoint, targets or session.targets, config)
 

@@ -10,8 +10,10 @@ from nwb_mtm.config import Config
 from nwb_mtm.evaluation import scoring
 from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.evaluation.scoring import NOTHING_SEEN
+from nwb_mtm.evaluation.tables import write_scores
 from nwb_mtm.recording import Recording
 from nwb_mtm.road.preparation import Prepared, prepare
+from nwb_mtm.runs import Existing, RunFolder, log_opening
 from nwb_mtm.scores import Scores
 from nwb_mtm.sources.reading import SourceItem, SourceOptions
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from nwb_mtm.road.fitting import Scored
     from nwb_mtm.road.gathering import Said
 
+UNLOGGED = "this look at test time could not be added to the run's openings.jsonl: the folder cannot be written"
 NO_MODEL = "baselines"  # in place of a model: score the baselines alone
 
 
@@ -60,8 +63,20 @@ def evaluate_sources(
             prepared = prepare(event.recordings, config, known=known, listed=event.listed)
             yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)
             yield from (Said(session.reason) for session in prepared.sessions)
-            truths = _truths(event.items, chosen.truth)
-            yield Scored(_scored(prepared, checkpoint, chosen, truths))
+            scores = _scored(prepared, checkpoint, chosen, _truths(event.items, chosen.truth))
+            if not log_opening(model, "evaluate", len(scores.sessions)):
+                yield Said(UNLOGGED, warning=True)
+            yield Scored(scores)
+
+
+def write_evaluation(scores: Scores, folder: Path, existing: Existing) -> list[Path]:
+    """Write scores and tables; where the folder is a run, its page is drawn anew."""
+    from nwb_mtm import report
+
+    written = list(write_scores(scores, folder, existing=existing))
+    if written and RunFolder(folder).model.is_file():
+        written.append(report.write(folder))
+    return written
 
 
 def _scored(

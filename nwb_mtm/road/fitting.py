@@ -216,6 +216,7 @@ class _Run:
                 yield Said("decoding trial columns and behaviour, and mapping regions")
                 scores = with_decoding(scores, decoded, checkpoint)
             write_scores(scores, self.folder.path, existing="overwrite")
+            self.folder.log_opening("fit", len(scores.sessions))
             yield Scored(scores)
             yield Written(self.folder.scores, "scores")
             windows = {s.windows.session: s.windows for s in chosen}

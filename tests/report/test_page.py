@@ -87,6 +87,13 @@ def test_the_page_opens_with_one_verdict_for_each_question(text: str) -> None:
     assert "test windows would tell" in opening
 
 
+def test_the_title_names_the_sessions_while_they_are_few(text: str, run: Path, tmp_path: Path) -> None:
+    (key,) = json.loads((run / "scores.json").read_text(encoding="utf-8"))["sessions"]
+    assert f"<h1>{key}</h1>" in text
+    many = report.write(fake_run(tmp_path / "cohort", sessions=5, units=12)).read_text(encoding="utf-8")
+    assert "<h1>Dandiset" in many or "<h1>cohort</h1>" in many
+
+
 def test_failed_checks_come_first(text: str) -> None:
     box = text[text.index('id="checks"') : text.index('id="scores"')]
     assert box.index("failed") < box.index("to look at") < box.index("passed</span>")
