@@ -1,9 +1,12 @@
 """Spikes and series into bins: exact, and without a Python loop over windows or spikes."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 
+from nwb_mtm.errors import RecordingError
 from nwb_mtm.recording import Behavior, Observed, Spikes
 
 RUN_GAP = 5.0  # a gap of more than this many median steps ends a continuous run
@@ -27,6 +30,24 @@ def bin_spikes(
             counts = counts.astype(np.uint16)
         counts[:, :, unit] = column
     return counts
+
+
+def counted(
+    counts: Any, start: Any, bin_size: float
+) -> tuple[Shaped[ndarray, "window bin unit"], Float[ndarray, " window"]]:
+    """Counts made elsewhere, in as few bytes as they need, and the windows' starts: one after the other without any."""
+    given = np.asarray(counts)
+    whole = given.ndim == 3 and given.size and given.dtype.kind in "biuf" and bool(np.isfinite(given).all())
+    if not whole or given.min() < 0 or given.max() > np.iinfo(np.uint16).max or (given != np.rint(given)).any():
+        raise RecordingError(
+            f"Counts are whole numbers of spikes in an array (window, bin, unit); found {given.dtype} of shape "
+            f"{given.shape}. Put windows first, and pass counts, not rates.",
+            kind="bad_arrays",
+        )
+    begin = np.arange(len(given)) * given.shape[1] * bin_size if start is None else np.asarray(start, np.float64)
+    if begin.shape != given.shape[:1]:
+        raise RecordingError(f"{len(given)} windows but {begin.size} starts; pass one for each.", kind="bad_arrays")
+    return given.astype(np.uint8 if given.max() < 256 else np.uint16), begin
 
 
 def _bin_train(

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 
 from nwb_mtm import splits
-from nwb_mtm.binning import bin_edges, bin_series, bin_spikes, observed_sets
+from nwb_mtm.binning import bin_edges, bin_series, bin_spikes, counted, observed_sets
 from nwb_mtm.errors import RecordingError
 from nwb_mtm.recording import Intervals, Recording, Units, as_index, frozen
 from nwb_mtm.splits import Split
@@ -141,6 +141,27 @@ class Windows:
         return cls._cut(
             recording, np.asarray(start, float), bins=bins, bin_size=bin_size, trial=np.full(len(start), -1)
         )
+
+    @classmethod
+    def from_counts(
+        cls,
+        counts: Any,
+        *,
+        session: str,
+        bin_size: float,
+        start: Any = None,
+        subject: str = "subject",
+        regions: Sequence[str] | None = None,
+    ) -> "Windows":
+        """Windows whose spikes are already counted: (window, bin, unit); without `start`, one after the other.
+
+        >>> Windows.from_counts(np.ones((3, 50, 4), int), session="s1", bin_size=0.02)
+        Windows('subject/s1': 3 windows of 50 bins of 20 ms, 4 units; given counts; 3 test)
+        """
+        held, begin = counted(counts, start, bin_size)
+        silent = [np.zeros(0)] * held.shape[2]
+        of = Recording.from_arrays(silent, session=session, subject=subject, regions=regions)
+        return cls(of.key, of.units, begin, bin_size, held, alignment="given counts")
 
     @classmethod
     def _cut(

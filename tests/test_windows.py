@@ -155,3 +155,26 @@ def test_no_windows_is_no_crash() -> None:
     assert len(windows) == 0
     assert windows.left_out == 2
     assert windows.counts.shape == (0, 100, 3)
+
+
+def test_counts_made_elsewhere_become_windows() -> None:
+    counts = np.arange(24).reshape(2, 3, 4)
+    windows = Windows.from_counts(counts, session="s", bin_size=0.1, start=[0.0, 5.0], regions=["A", "A", "B", "B"])
+    assert windows.counts.dtype == np.uint8
+    assert windows.counts.tolist() == counts.tolist()
+    assert windows.units.regions == ("A", "A", "B", "B")
+    assert windows.stop.tolist() == pytest.approx([0.3, 5.3])
+    assert Windows.from_counts(counts * 100, session="s", bin_size=0.1).start.tolist() == pytest.approx([0.0, 0.3])
+
+
+@pytest.mark.parametrize(
+    "counts", [np.ones((3, 4)), np.full((1, 2, 3), 0.5), -np.ones((1, 2, 3)), np.full((1, 2, 3), np.nan)]
+)
+def test_what_are_no_counts_is_said_plainly(counts: np.ndarray) -> None:
+    with pytest.raises(RecordingError, match="whole numbers of spikes"):
+        Windows.from_counts(counts, session="s", bin_size=0.1)
+
+
+def test_a_start_is_needed_for_every_window() -> None:
+    with pytest.raises(RecordingError, match="2 windows but 1 starts"):
+        Windows.from_counts(np.ones((2, 3, 4)), session="s", bin_size=0.1, start=[0.0])
