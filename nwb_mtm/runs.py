@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from nwb_mtm.errors import RunError
 
+UNLOGGED = "this look at test time could not be added to the run's openings.jsonl: the folder cannot be written"
 Existing = Literal["error", "skip", "overwrite"]
 FILES = (
     "config.toml",

@@ -9,9 +9,8 @@ from nwb_mtm.decoding.decoder import DecodingConfig, decode
 from nwb_mtm.decoding.results import Decoding
 from nwb_mtm.errors import RecordingError, RunError
 from nwb_mtm.regionmap.map import map_regions
-from nwb_mtm.road.evaluation import UNLOGGED
 from nwb_mtm.road.preparation import Session, prepare
-from nwb_mtm.runs import log_opening
+from nwb_mtm.runs import UNLOGGED, log_opening
 from nwb_mtm.windows import Windows
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from nwb_mtm.evaluation.scoring import NOTHING_SEEN
 from nwb_mtm.evaluation.tables import write_scores
 from nwb_mtm.recording import Recording
 from nwb_mtm.road.preparation import Prepared, prepare
-from nwb_mtm.runs import Existing, RunFolder, log_opening
+from nwb_mtm.runs import UNLOGGED, Existing, RunFolder, log_opening
 from nwb_mtm.scores import Scores
 from nwb_mtm.sources.reading import SourceItem, SourceOptions
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from nwb_mtm.road.fitting import Scored
     from nwb_mtm.road.gathering import Said
 
-UNLOGGED = "this look at test time could not be added to the run's openings.jsonl: the folder cannot be written"
 NO_MODEL = "baselines"  # in place of a model: score the baselines alone
 
 
