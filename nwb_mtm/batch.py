@@ -1,6 +1,6 @@
 """Windows of one or several sessions, padded into tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
 
 PADDING = -1
+TENSORS = ("counts", "valid", "unit", "region", "session", "kin")  # of a batch
 CONTEXT = -1  # a unit that is never hidden as part of a region
 
 
@@ -29,9 +30,16 @@ class Batch:
     region: Int[Tensor, "batch unit"]  # mask region inside the session, -1 for context
     session: Int[Tensor, " batch"]
     kin: Bool[Tensor, "batch region unit"]  # units hidden together with each region
+    complete: bool = False  # every entry is known to be valid, without asking the device
+    alone: int = PADDING  # the session, when all windows are known to be of one; rows of units are then looked up once
 
     def __len__(self) -> int:
         return len(self.counts)
+
+    @property
+    def rows(self) -> Int[Tensor, "one unit"]:
+        """Rows of the vocabulary: once when all windows are of one session, else for every window."""
+        return self.unit if self.alone == PADDING else self.unit[:1]
 
     @property
     def present(self) -> Bool[Tensor, "batch unit"]:
@@ -40,11 +48,15 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch elsewhere."""
-        return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        return self._each(lambda tensor: tensor.to(device))
 
     def take(self, rows: Any) -> "Batch":
         """Some of the windows."""
-        return Batch(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+        return self._each(lambda tensor: tensor[rows])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in TENSORS}
+        return replace(self, **changed)
 
     def with_counts(self, counts: Float[Tensor, "batch bin unit"]) -> "Batch":
         """The same windows with other counts."""
@@ -115,9 +127,15 @@ def collate(windows: Sequence[Windows], rosters: Sequence[Roster], index: Sequen
         region[np.ix_(rows, inside)] = roster.region
         kin[np.ix_(rows, np.arange(len(roster.names)), inside)] = roster.kin
     arrays = (counts, valid, unit, region, session, kin)
-    return Batch(*(torch.from_numpy(array) for array in arrays))
+    tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in zip(TENSORS, arrays)}
+    alone = rosters[used[0]].session if len(used) == 1 else PADDING
+    return Batch(**tensors, complete=bool(valid.all()), alone=alone)
 
 
 def join(batches: Sequence[Batch]) -> Batch:
     """One batch of all windows; sizes must agree."""
-    return Batch(*(torch.cat([getattr(one, name) for one in batches]) for name in Batch.__dataclass_fields__))
+    complete = all(one.complete for one in batches)
+    sessions = {one.alone for one in batches}
+    alone = sessions.pop() if len(sessions) == 1 else PADDING
+    tensors: dict[str, Any] = {name: torch.cat([getattr(one, name) for one in batches]) for name in TENSORS}
+    return replace(batches[0], **tensors, complete=complete, alone=alone)

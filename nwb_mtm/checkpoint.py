@@ -15,6 +15,7 @@ from torch import Tensor
 from nwb_mtm.config import Config
 from nwb_mtm.errors import RunError
 from nwb_mtm.model import MtM, build
+from nwb_mtm.model.compute import set_precision
 from nwb_mtm.runs import model_file
 from nwb_mtm.splits import Split
 from nwb_mtm.vocabulary import Vocabulary
@@ -41,6 +42,7 @@ class Checkpoint:
         """The network, ready to predict."""
         model = build(self.config, self.vocabulary, self.bins)
         model.load_state_dict(dict(self.weights))
+        set_precision(model, self.config.train.precision, torch.device(device))
         return model.eval().to(device)
 
     def header(self) -> dict[str, Any]:

@@ -175,8 +175,8 @@ class TrainConfig:
     """`auto`, `cpu`, `cuda` or `mps`."""
     freeze: Literal["", "trunk"] = ""
     """`trunk` trains only the rows of units, for a model that starts from another."""
-    precision: str = "auto"
-    """`auto`, `float32` or `bfloat16`."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Arithmetic of the transformer's matrices; auto: bfloat16 on GPUs that have it, and on CPUs where it is faster."""
 
     def __post_init__(self) -> None:
         seconds(self.budget)

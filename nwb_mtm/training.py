@@ -19,7 +19,7 @@ from nwb_mtm.losses import poisson_nll
 from nwb_mtm.masks import Mask, make_schemes
 from nwb_mtm.model import MtM, build
 from nwb_mtm.model.align import align
-from nwb_mtm.model.compute import choose_device, few_threads, make_optimizer
+from nwb_mtm.model.compute import choose_device, choose_precision, few_threads, make_optimizer, set_precision
 from nwb_mtm.model.sizes import sized
 from nwb_mtm.model.start import start_from
 from nwb_mtm.model.transfer import freeze_trunk, transfer
@@ -85,7 +85,10 @@ class Training:
         self.rng = torch.Generator().manual_seed(self.config.train.seed)
         self.model = self._new_model(init)
         self.device = choose_device(self.config.train.device)
+        precision = choose_precision(self.config, self.device)
+        self.config = self.config.changed({"train.precision": precision})
         self.model.to(self.device)
+        set_precision(self.model, precision, self.device)
         self.sampler = Sampler(self.windows, self.rosters, self.config, self.rng)
         self.schemes = self.sampler.schemes
         self.entries = sum(one.counts.size for one in self.windows)
@@ -122,7 +125,9 @@ class Training:
         left_out = [name for name in make_schemes(self.config.schemes) if name not in self.schemes]
         said = [f"Fewer than two regions are large enough: {', '.join(left_out)} left out."] if left_out else []
         layers, latents = self.config.model.layers, self.config.model.latents
-        return (*said, f"Model: linear path of {latents} latents, {layers} transformer blocks.")
+        said.append(f"Model: linear path of {latents} latents, {layers} transformer blocks.")
+        said.append(f"Computing on {self.device.type} in {self.config.train.precision}.")
+        return tuple(said)
 
     def __iter__(self) -> Iterator[Step]:
         if not self.steps:

@@ -1,13 +1,19 @@
-"""Where, with how many threads and at what rates a model is trained."""
+"""Where, in what arithmetic, with how many threads and at what rates a model is trained."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import nn
+from torch.nn.functional import linear
 
-from nwb_mtm.config import TrainConfig
+from nwb_mtm.config import Config, TrainConfig
 from nwb_mtm.model.mtm import MtM
+
+LEAST_WIDTH = 256  # of a transformer that could gain from bfloat16 on a CPU; decided without a clock below
+LEAST_GAIN = 1.5  # of a matrix product in bfloat16, for it to be used on a CPU
 
 
 def choose_device(name: str) -> torch.device:
@@ -15,6 +21,53 @@ def choose_device(name: str) -> torch.device:
     if name != "auto":
         return torch.device(name)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def choose_precision(config: Config, device: torch.device) -> str:
+    """`float32` or `bfloat16`: what was asked for, or what is faster here."""
+    asked, model = config.train.precision, config.model
+    if asked != "auto":
+        return asked
+    if model.layers == 0:
+        return "float32"
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if device.type != "cpu" or model.width < LEAST_WIDTH or not computes_bfloat16():
+        return "float32"
+    return "bfloat16" if gain_of_bfloat16(model.width, model.mlp) > LEAST_GAIN else "float32"
+
+
+def computes_bfloat16() -> bool:
+    """Whether this CPU has arithmetic for bfloat16 (AVX-512 BF16 or AMX)."""
+    probes: list[Callable[[], bool]] = [
+        getattr(torch.cpu, name, lambda: False) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    ]
+    return any(probe() for probe in probes)
+
+
+@cache
+def gain_of_bfloat16(width: int, mlp: int, tokens: int = 512) -> float:
+    """How many times faster a block's widest product is in bfloat16, casts included; best of five each."""
+    entries, weight = torch.ones(tokens, width), torch.ones(mlp, width)
+    best = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
+    with torch.no_grad():
+        for _ in range(6):  # the first of each warms up and is hardly ever the best
+            for kind in best:
+                began = time.perf_counter()
+                linear(entries.to(kind), weight.to(kind)).float()
+                best[kind] = min(best[kind], time.perf_counter() - began)
+    return best[torch.float32] / best[torch.bfloat16]
+
+
+def set_precision(model: MtM, precision: str, device: torch.device) -> None:
+    """Let the transformer's matrices compute in it; the smoother and the likelihood stay in float32.
+
+    A model trained in bfloat16 computes in float32 on a CPU that has no arithmetic for bfloat16.
+    """
+    if model.transformer is None:
+        return
+    reduced = precision == "bfloat16" and (device.type != "cpu" or computes_bfloat16())
+    model.transformer.reduced = torch.bfloat16 if reduced else None
 
 
 @contextmanager
@@ -41,4 +94,5 @@ def make_optimizer(model: MtM, train: TrainConfig) -> torch.optim.AdamW:
         {"params": rest, "lr": train.learning_rate, "weight_decay": train.weight_decay},
     ]
     groups = [{**group, "peak": group["lr"]} for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, betas=(0.9, 0.99), eps=1e-11)
+    fused = True if model.bias.device.type in ("cpu", "cuda") else None
+    return torch.optim.AdamW(groups, betas=(0.9, 0.99), eps=1e-11, fused=fused)

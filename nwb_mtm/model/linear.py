@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nwb_mtm.batch import Batch
 from nwb_mtm.masks import Mask
 from nwb_mtm.model.dynamics import Dynamics, Estimate
-from nwb_mtm.model.tables import UnitTable, look_up
+from nwb_mtm.model.tables import UnitTable, look_up, mix
 
 
 class LinearPath(nn.Module):
@@ -33,22 +33,23 @@ class LinearPath(nn.Module):
     def forward(self, batch: Batch, mask: Mask) -> tuple[Float[Tensor, "batch bin unit"], Estimate]:
         """The change of every log rate, and the latents behind it."""
         estimate = self.estimate(batch, mask)
-        decode = look_up(self.decode.rows * self.home, batch.unit)
-        first = _first_rows(estimate.pattern)
-        spread = self.spread(batch.unit[first])[..., 0]
-        raised = estimate.covariance.flatten(2) @ _outer(decode[first], spread).mT
-        return raised[estimate.pattern] + estimate.mean @ decode.mT, estimate
+        decode = look_up(self.decode.rows * self.home, batch.rows)
+        spread = self.spread(batch.rows)[..., 0]
+        first = _first_rows(estimate.pattern) if len(decode) > 1 else slice(None)
+        raised = mix(estimate.covariance.flatten(2), _outer(decode[first], spread[first]).mT)
+        return raised[estimate.pattern] + mix(estimate.mean, decode.mT), estimate
 
     def estimate(self, batch: Batch, mask: Mask) -> Estimate:
         """The latents, from the seen entries alone."""
         seen = mask.visible(batch)
         pattern = distinct(seen, batch.session)
         first = _first_rows(pattern)
-        rate = look_up(self.rate, batch.unit)[..., 0]
-        encode = look_up(self.encode.rows * self.home, batch.unit)
-        weight = rate * self.trust(batch.unit)[..., 0].exp()
-        precision = _precision(seen[first], encode[first], weight[first])
-        evidence = torch.where(seen, batch.counts - rate[:, None], 0.0) @ encode
+        rate = look_up(self.rate, batch.rows)[..., 0]
+        encode = look_up(self.encode.rows * self.home, batch.rows)
+        weight = rate * self.trust(batch.rows)[..., 0].exp()
+        own = first if len(rate) > 1 else slice(None)
+        precision = _precision(seen[first], encode[own], weight[own])
+        evidence = mix(torch.where(seen, batch.counts - rate[:, None], 0.0), encode)
         grouped, place = _group(evidence, pattern)
         mean, covariance = self.dynamics.estimate(grouped, precision, causal=mask.causal)
         return Estimate(mean[pattern, place], covariance, pattern)
@@ -61,14 +62,14 @@ class LinearPath(nn.Module):
 
 def _precision(
     seen: Bool[Tensor, "pattern bin unit"],
-    encode: Float[Tensor, "pattern unit latent"],
-    weight: Float[Tensor, "pattern unit"],
+    encode: Float[Tensor, "one unit latent"],
+    weight: Float[Tensor, "one unit"],
 ) -> Float[Tensor, "pattern bin latent latent"]:
     """How much the seen units of a bin tell about the latents: a sum over them."""
     patterns, bins, _ = seen.shape
     latents = encode.shape[-1]
     outer = _outer(encode, weight)
-    return (seen.to(outer.dtype) @ outer).view(patterns, bins, latents, latents)
+    return mix(seen.to(outer.dtype), outer).view(patterns, bins, latents, latents)
 
 
 def _outer(

@@ -39,7 +39,7 @@ class MtM(nn.Module):
 
     def voices(self, batch: Batch, mask: Mask) -> list[Float[Tensor, "batch bin unit"]]:
         """What each voice says on its own: a unit's mean, and what is seen in the others."""
-        bias = look_up(self.bias, batch.unit).unbind(-1)
+        bias = look_up(self.bias, batch.rows).unbind(-1)
         changes = []
         if self.linear is not None:
             changes.append(self.linear(batch, mask)[0])

@@ -21,3 +21,10 @@ def look_up(rows: Float[Tensor, "row width"], unit: Int[Tensor, "batch unit"]) -
     """Rows by number; zeros where the number is negative."""
     found = rows[unit.clamp_min(0)]
     return torch.where((unit >= 0)[..., None], found, 0.0)
+
+
+def mix(
+    entries: Float[Tensor, "batch bin this"], rows: Float[Tensor, "one this that"]
+) -> Float[Tensor, "batch bin that"]:
+    """Entries times every window's rows, or times the one set of rows that all windows share."""
+    return entries @ (rows[0] if len(rows) == 1 else rows)

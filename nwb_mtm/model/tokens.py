@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from nwb_mtm.batch import Batch
 from nwb_mtm.masks import Mask
-from nwb_mtm.model.tables import UnitTable, look_up
+from nwb_mtm.model.blocks import Dropout
+from nwb_mtm.model.tables import UnitTable, look_up, mix
 
 SMOOTHING = 1.5  # bins
 LONGEST_WINDOW = 1024  # bins that learned positions can name
@@ -44,15 +45,14 @@ class StitchedBins(nn.Module):
 
     def read_in(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch token width"]:
         """A sum over the seen units' rows."""
-        tokens: Tensor = nn.functional.softsign(seen_counts(batch, mask) @ self.reader(batch.unit))
+        tokens: Tensor = nn.functional.softsign(mix(seen_counts(batch, mask), self.reader(batch.rows)))
         for layer in self.deepen:
             tokens = nn.functional.softsign(layer(tokens))
         return tokens
 
     def read_out(self, tokens: Float[Tensor, "batch token width"], batch: Batch) -> Float[Tensor, "batch bin unit"]:
         """Every unit's own view of the bin's token."""
-        rates: Tensor = tokens @ self.writer(batch.unit).mT
-        return rates
+        return mix(tokens, self.writer(batch.rows).mT)
 
     def per_bin(self, batch: Batch) -> int:
         """One."""
@@ -75,24 +75,23 @@ class SmoothBins(nn.Module):
         self.register_buffer("deviation", torch.ones(rows, 1))
         self.reader = UnitTable(rows, width, scale=2.0 * units**-0.5)
         self.writer = UnitTable(rows, width, scale=0.02)
-        self.mix, self.drop = nn.Linear(width, width), nn.Dropout(dropout)
+        self.mix, self.drop = nn.Linear(width, width), Dropout(dropout)
 
     def read_in(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch token width"]:
         """A sum over the seen units' rows, larger where fewer are seen; in a causal pass of earlier bins alone."""
         visible = mask.visible(batch)
-        rate, deviation = (look_up(rows, batch.unit)[..., 0][:, None] for rows in (self.rate, self.deviation))
+        rate, deviation = (look_up(rows, batch.rows)[..., 0][:, None] for rows in (self.rate, self.deviation))
         scaled = torch.where(visible, (batch.counts - rate) / deviation.clamp_min(1e-3), 0.0)
         most = visible.sum(2).amax(1).clamp_min(1)
         boost = (batch.present.sum(1) / most).sqrt()[:, None, None]
         around = weights_around(batch.valid.any(2), causal=mask.causal)
-        tokens: Tensor = around @ (scaled @ self.reader(batch.unit)) * boost
+        tokens: Tensor = around @ mix(scaled, self.reader(batch.rows)) * boost
         return tokens
 
     def read_out(self, tokens: Float[Tensor, "batch token width"], batch: Batch) -> Float[Tensor, "batch bin unit"]:
         """Every unit's own view of the bin's token."""
         mixed: Tensor = self.drop(nn.functional.gelu(self.mix(tokens)))
-        rates: Tensor = mixed @ self.writer(batch.unit).mT
-        return rates
+        return mix(mixed, self.writer(batch.rows).mT)
 
     def per_bin(self, batch: Batch) -> int:
         """One."""

@@ -1,5 +1,7 @@
 """The masked transformer: tokens of counts, context tokens, blocks, a change of every log rate."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -7,7 +9,7 @@ from torch import Tensor, nn
 from nwb_mtm.batch import Batch
 from nwb_mtm.config import ModelConfig
 from nwb_mtm.masks import SCHEMES, Mask
-from nwb_mtm.model.blocks import Block, may_see
+from nwb_mtm.model.blocks import Block, Dropout, may_see
 from nwb_mtm.model.tokens import LONGEST_WINDOW, SmoothBins, StitchedBins, Tokenizer, UnitPatches
 
 INPUT_DROPOUT = 0.5  # share of the trunk's dropout that is used at the embedding
@@ -27,24 +29,38 @@ class Transformer(nn.Module):
         blocks = (Block(width, config.heads, config.mlp, config.dropout) for _ in range(config.layers))
         self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(width)
-        self.drop = nn.Dropout(config.dropout * INPUT_DROPOUT)
+        self.reduced: torch.dtype | None = None  # arithmetic of the matrices, when it is not float32
+        self.drop = Dropout(config.dropout * INPUT_DROPOUT)
 
     def forward(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin unit"]:
         """A change of every log rate."""
-        return self.tokenizer.read_out(self.trunk(batch, mask), batch)
+        with self._arithmetic(batch):
+            return self.tokenizer.read_out(self._tokens(batch, mask), batch).float()
 
     def trunk(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch token width"]:
         """The last layer's tokens, without the context."""
+        with self._arithmetic(batch):
+            return self._tokens(batch, mask).float()
+
+    def _arithmetic(self, batch: Batch) -> AbstractContextManager[object]:
+        """Matrices in bfloat16 where that is chosen; what is added up stays in float32."""
+        if self.reduced is None:
+            return nullcontext()
+        return torch.autocast(batch.counts.device.type, self.reduced)
+
+    def _tokens(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch token width"]:
         tokens, place = self._embed(batch, mask)
         context = self._context(batch, mask)
         tokens = torch.cat([context, tokens], 1)
         shown = torch.ones(context.shape[:2], dtype=torch.bool, device=tokens.device)
         present = torch.cat([shown, self.tokenizer.present(batch)], 1)
         place = torch.cat([place.new_full((context.shape[1],), -1), place])
-        allowed = may_see(place, present, causal=mask.causal)
+        in_order = self.tokenizer.per_bin(batch) == 1 and context.shape[1] <= 1
+        plain = batch.complete and (in_order or not mask.causal)
+        view = may_see(place, present, causal=mask.causal, plain=plain)
         turned = place.clamp_min(0) if self.position is None else None
         for block in self.blocks:
-            tokens = block(tokens, turned, allowed)
+            tokens = block(tokens, turned, view)
         normed: Tensor = self.norm(tokens[:, context.shape[1] :])
         return normed
 
