@@ -14,6 +14,7 @@ from .options import (
     build_sources,
     counts,
     fit_options,
+    folds_option,
     output_options,
     plain_sources,
     source_options,
@@ -26,6 +27,7 @@ Examples:
   nwb-mtm fit session.nwb
   nwb-mtm fit dandiset 000409 --max-sessions 10
   nwb-mtm fit files data/*.nwb --align stim_on_time --bin 0.02 --budget 5m
+  nwb-mtm fit session.nwb --folds 5 --budget 30m
   nwb-mtm fit new.nwb --from runs/pretrained --freeze trunk
   nwb-mtm fit --resume runs/session-20260102-030405
 
@@ -38,6 +40,7 @@ saved (go on with --resume).
 @click.argument("sources", nargs=-1)
 @window_options
 @fit_options
+@folds_option
 @click.option("--evaluate", type=click.Choice(["sample", "all", "none"]), help="Sessions to score.  [default: sample]")
 @click.option("--decode", is_flag=True, help="Decode trial columns and behaviour too, and map regions.")
 @click.option("--exact", is_flag=True, help="Leave out one unit at a time, instead of folds of units.")
@@ -92,6 +95,8 @@ def run_fit(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
             raise click.UsageError("Name at least one SOURCE, e.g. nwb-mtm fit session.nwb")
         folder = chosen["output_dir"] or default_folder(sources[0], datetime.now().strftime("%Y%m%d-%H%M%S"))
         config = build_config(chosen)
+        if chosen["init"] and config.split.folds > 1:
+            raise click.UsageError("--from and --folds exclude each other: the first model has seen all of its time.")
         if chosen["exact"]:
             config = config.changed({"evaluate.folds": 0})
         if chosen["decode"]:

@@ -22,6 +22,7 @@ SETTINGS = {
     "bin_size": "windows.bin",
     "split": "split.kind",
     "split_seed": "split.seed",
+    "rotations": "split.folds",
     "units_table": "units.table",
     "join_probes": "units.join_probes",
     "quality": "units.quality",
@@ -95,6 +96,14 @@ fit_options = _all(
     click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), help="Arithmetic."),
     click.option("--config", "config_file", type=click.Path(path_type=Path), help="Settings from a TOML file."),
     click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting, e.g. train.batch=32."),
+)
+
+folds_option = click.option(
+    "--folds",
+    "rotations",
+    type=click.IntRange(2),
+    metavar="K",
+    help="Train K models, so that each window is tested by one; they share the budget.",
 )
 
 existing_option = click.option(

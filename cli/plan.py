@@ -4,7 +4,15 @@ from typing import Any
 
 import click
 
-from .options import build_config, build_sources, fit_options, plain_sources, source_options, window_options
+from .options import (
+    build_config,
+    build_sources,
+    fit_options,
+    folds_option,
+    plain_sources,
+    source_options,
+    window_options,
+)
 from .sections import Sectioned
 
 EPILOG = """\b
@@ -18,6 +26,7 @@ Examples:
 @click.argument("sources", nargs=-1, required=True)
 @window_options
 @fit_options
+@folds_option
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
 @source_options
 def command(sources: tuple[str, ...], **chosen: Any) -> None:
@@ -40,7 +49,9 @@ def show_plan(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
     from .progress import clock
     from .show import console, show_warning, table
 
-    for event in plan(sources, build_config(chosen), build_sources(chosen), strict=chosen["strict"]):
+    config = build_config(chosen)
+    models = config.split.folds
+    for event in plan(sources, config, build_sources(chosen), strict=chosen["strict"]):
         if isinstance(event, Said):
             show_warning(event.text) if event.warning else console(stderr=True).print(event.text, markup=False)
         elif chosen.get("as_json"):
@@ -52,7 +63,7 @@ def show_plan(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
                 ("to keep in the cache", f"{event.traffic.to_keep / 1e6:.1f} MB"),
                 ("sessions, units, windows", f"{event.sessions}, {event.units:,}, {event.windows:,}"),
                 ("memory for counts", f"{event.memory / 1e6:.1f} MB"),
-                ("steps", f"{event.steps:,}"),
+                ("steps", f"{event.steps:,}" + (f" for each of {models} models" if models > 1 else "")),
                 ("training", clock(event.train_seconds)),
                 ("evaluation", clock(event.evaluate_seconds)),
                 ("smallest gain to be seen", f"{event.smallest_gain:.3f} bits per spike"),

@@ -53,8 +53,12 @@ class SplitConfig:
     """Share of test windows."""
     seed: int = 0
     """Chance of the split, apart from the chance of training."""
+    folds: int = 1
+    """Models to train in turn, each tested on other time, so that together they test all of it."""
 
     def __post_init__(self) -> None:
+        if self.folds < 1:
+            raise ConfigError(f"split.folds is {self.folds}; it is a number of models, 1 or more.", kind="bad_value")
         if min(self.train, self.test) <= 0 or self.valid <= 0:
             raise ConfigError("split.train, split.valid and split.test are shares above 0.", kind="bad_value")
 

@@ -1,15 +1,28 @@
 """A checkpoint as something that can be asked: for scores, for decoding, for annotation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from nwb_mtm import inference
-from nwb_mtm.checkpoint import Checkpoint
+from nwb_mtm.checkpoint import Checkpoint, Model
 from nwb_mtm.evaluation.scoring import Trained
 from nwb_mtm.passes import Score
+from nwb_mtm.runs import model_files
+from nwb_mtm.splits import Split
 from nwb_mtm.windows import Windows
+
+
+def load_folds(model: Model) -> tuple[Checkpoint, ...]:
+    """The models behind a MODEL: one, or those of a run that was fitted in folds."""
+    return (model,) if isinstance(model, Checkpoint) else tuple(Checkpoint.load(file) for file in model_files(model))
+
+
+def splits_of(models: Sequence[Checkpoint]) -> dict[str, tuple[Split, ...]]:
+    """How every session is split, model by model."""
+    return {key: tuple(model.splits[key] for model in models) for key in (models[0].splits if models else ())}
 
 
 @dataclass(frozen=True, eq=False)

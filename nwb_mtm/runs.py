@@ -30,6 +30,9 @@ FILES = (
 )
 
 
+FOLDS = "folds"
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The files of one run."""
@@ -75,6 +78,18 @@ class RunFolder:
     def report(self) -> Path:
         """The page to open."""
         return self.path / "report.html"
+
+    def fold(self, number: int) -> "RunFolder":
+        """The folder of one of several models, counted from 0; it is a run folder too."""
+        path = self.path / FOLDS / str(number + 1)
+        path.mkdir(parents=True, exist_ok=True)
+        return RunFolder(path)
+
+    def copy(self, fold: "RunFolder") -> None:
+        """Take over the model and the steps of one fold, for whatever takes one model."""
+        for source, target in ((fold.steps, self.steps), (fold.model, self.model)):
+            with replacing(target) as temporary:
+                shutil.copyfile(source, temporary)
 
     def log_step(self, line: Mapping[str, Any]) -> None:
         """Append one line to steps.jsonl."""
@@ -155,7 +170,8 @@ def create(path: Path, existing: Existing = "error") -> RunFolder | None:
     """A fresh run folder; None when it exists and is to be skipped. Only our own files are ever removed."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file; a run needs a folder. Choose another with -o.", kind="exists")
-    ours = [path / name for name in FILES if (path / name).exists()]
+    folders = [path, *_folds(path)]
+    ours = [folder / name for folder in folders for name in FILES if (folder / name).exists()]
     if ours and existing == "error":
         raise RunError(
             f"{path} already holds a run. Choose another folder with -o, go on with --resume {path}, "
@@ -181,6 +197,19 @@ def default_folder(first_source: str, stamp: str) -> Path:
     """
     stem = re.sub(r"(\.nwb)?(\.zarr)?$", "", Path(first_source.rstrip("/")).name)
     return Path("runs") / f"{re.sub(r'[^A-Za-z0-9._+-]+', '-', stem).strip('-.') or 'run'}-{stamp}"
+
+
+def _folds(path: Path) -> list[Path]:
+    """The folders of several models, in order."""
+    inside = [one for one in (path / FOLDS).glob("*") if one.name.isdecimal()]
+    return sorted(inside, key=lambda one: int(one.name))
+
+
+def model_files(model: str | Path) -> tuple[Path, ...]:
+    """The .safetensors files behind a MODEL: one, or those of a run that was fitted in folds."""
+    one = model_file(model)
+    inside = [folder / one.name for folder in _folds(Path(model))]
+    return tuple(file for file in inside if file.is_file()) or (one,)
 
 
 def model_file(model: str | Path) -> Path:

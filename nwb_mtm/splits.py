@@ -89,8 +89,8 @@ def blocks(
     """Interleaved blocks of consecutive time, with one window length unused wherever the part changes."""
     first, last = float(start.min()), float(stop.max())
     count = max(LEAST_BLOCKS, round((last - first) / BLOCK_SECONDS))
-    edges = _snap(np.linspace(first, last, count + 1), start, stop)
-    parts = _interleave(count, shares, seed)
+    edges = snap(np.linspace(first, last, count + 1), start, stop)
+    parts = interleave(count, shares, seed)
     width = float(np.median(stop - start))
     change = np.flatnonzero(np.diff(parts)) + 1
     guard = edges[change][:, None] + np.array([-width / 2, width / 2])
@@ -104,7 +104,7 @@ def blocks(
     return Split("blocks", train, valid, test, guard.reshape(-1, 2), seed)
 
 
-def _snap(
+def snap(
     edges: Float[ndarray, " edge"], start: Float[ndarray, " window"], stop: Float[ndarray, " window"]
 ) -> Float[ndarray, " edge"]:
     """Move inner edges to the nearest gap between windows, so that few windows are cut."""
@@ -117,7 +117,7 @@ def _snap(
     return np.concatenate([edges[:1], inner, edges[-1:]])
 
 
-def _interleave(count: int, shares: Sequence[float], seed: int) -> Int[ndarray, " block"]:
+def interleave(count: int, shares: Sequence[float], seed: int) -> Int[ndarray, " block"]:
     """Spread the parts as evenly as their shares allow; each part gets at least one block."""
     wanted = np.asarray(shares, float) / np.sum(shares)
     given = np.random.default_rng(seed).uniform(0, 1e-3, 3) - wanted * 0.5
@@ -136,7 +136,7 @@ def random(
     seed: int = 0,
 ) -> Split:
     """Windows (trials) at random, as published; windows that overlap stay together or are dropped."""
-    cluster = _clusters(start, stop)
+    cluster = clusters(start, stop)
     count = int(cluster.max()) + 1
     order = np.random.default_rng(seed).permutation(count)
     cuts = np.round(np.cumsum(np.asarray(shares) / np.sum(shares))[:2] * count).astype(int)
@@ -145,7 +145,7 @@ def random(
     return from_parts(start, stop, part_of[cluster], kind="random", seed=seed)
 
 
-def _clusters(start: Float[ndarray, " window"], stop: Float[ndarray, " window"]) -> Int[ndarray, " window"]:
+def clusters(start: Float[ndarray, " window"], stop: Float[ndarray, " window"]) -> Int[ndarray, " window"]:
     """A number for every window, shared by windows that overlap; long chains are cut into runs."""
     order = np.argsort(start, kind="stable")
     reach = np.maximum.accumulate(stop[order])

@@ -100,7 +100,8 @@ def test_a_known_split_is_kept_however_windows_are_cut() -> None:
     first = prepare_one(recording(), Config()).windows
     assert first.partition is not None
     other = Config().changed({"windows.tile": 1.0, "split.seed": 9})
-    again = prepare_one(recording(), other, split=first.partition).windows
+    assert first.partition is not None
+    again = prepare_one(recording(), other, splits=(first.partition,)).windows
     seen = np.concatenate([first.partition.train, first.partition.valid])
     for start in again.start[again.part == TEST]:
         assert not ((seen[:, 0] < start + 1.0) & (start < seen[:, 1])).any()

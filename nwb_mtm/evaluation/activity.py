@@ -81,6 +81,7 @@ class Scored:
     expected: Mapping[str, Float[ndarray, "window bin unit"]] = field(default_factory=dict)  # of the leading ones
     chosen: Bool[ndarray, " unit"] = field(default_factory=lambda: np.zeros(0, bool))
     regions: tuple[str, ...] = ()  # of every unit
+    guarded: Mapping[str, Tally] = field(default_factory=dict)
 
     def draws(self, name: str, subject: str) -> SessionDraws | None:
         """What one predictor gives to a mean over sessions."""
@@ -166,6 +167,13 @@ def score_activity(bench: Bench, score: Score) -> Scored:
         return Scored(score, Activity(None, {}, notes=(_why_not(bench.test, score),)))
     expected = _expected(bench, score, plan)
     tallies = {name: bench.tally(values) for name, values in expected.items()}
+    kept = {name: expected[name] for name in LEADING if name in expected}
+    chosen = np.asarray(bench.test.units.scored, bool)
+    return Scored(score, summary(bench, score, tallies), tallies, kept, chosen, bench.test.units.regions)
+
+
+def summary(bench: Bench, score: Score, tallies: Mapping[str, Tally]) -> Activity:
+    """One score from everyone's sums: tables, the gain and what it says."""
     chosen = np.asarray(bench.test.units.scored, bool)
     units = bench.test.units
     sets = {name: score_set(tally, units) for name, tally in tallies.items()}
@@ -173,7 +181,7 @@ def score_activity(bench: Bench, score: Score) -> Scored:
     gained = Value(float("nan"))
     if "model" in tallies and against:
         gained = gain(tallies["model"], tallies[against], chosen)
-    activity = Activity(
+    return Activity(
         model=sets.pop("model", None),
         oracle=sets.pop("oracle", None),
         baselines=sets,
@@ -184,8 +192,6 @@ def score_activity(bench: Bench, score: Score) -> Scored:
         windows_to_tell=windows_to_tell(gained, len(bench.test)),
         notes=_notes(bench, score, tallies),
     )
-    kept = {name: expected[name] for name in LEADING if name in expected}
-    return Scored(score, activity, tallies, kept, chosen, units.regions)
 
 
 def _expected(bench: Bench, score: Score, plan: tuple[Pass, ...]) -> dict[str, Float[ndarray, "window bin unit"]]:

@@ -47,13 +47,19 @@ def with_guard(bench: Bench, scored: Scored, guarding: Guarding) -> Scored:
         return scored
     found, notes = _guarded_tallies(bench, scored, guarding.guard.hide_with)
     sets = {name: score_set(tally, bench.test.units) for name, tally in found.items()}
-    extra = dict(scored.activity.extra)
-    rival = scored.tallies.get(scored.activity.against)
-    if "model" in found and rival is not None:
-        inside = found["model"].sums.entries.sum(axis=0) > 0
-        extra["guarded_gain"] = value_json(gain(found["model"], rival, scored.chosen & inside))
+    scored = replace(scored, guarded=found)
+    extra = {**scored.activity.extra, **guarded_gain(scored)}
     activity = replace(scored.activity, guarded=sets, extra=extra, notes=(*scored.activity.notes, *notes))
     return replace(scored, activity=activity)
+
+
+def guarded_gain(scored: Scored) -> dict[str, Any]:
+    """What the guarded model gains over the rival of the headline."""
+    rival, model = scored.tallies.get(scored.activity.against), scored.guarded.get("model")
+    if rival is None or model is None:
+        return {}
+    inside = model.sums.entries.sum(axis=0) > 0
+    return {"guarded_gain": value_json(gain(model, rival, scored.chosen & inside))}
 
 
 def _guarded_tallies(bench: Bench, scored: Scored, hide_with: np.ndarray) -> tuple[dict[str, Tally], list[str]]:

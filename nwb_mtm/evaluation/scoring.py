@@ -4,6 +4,7 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -40,6 +41,14 @@ class Trained:
 NOTHING_SEEN = Trained()
 
 
+@runtime_checkable
+class Knows(Predictor, Protocol):
+    """A predictor that says what it has seen."""
+
+    @property
+    def trained(self) -> Trained: ...
+
+
 def evaluate(
     predictor: Predictor | None,
     windows: Windows | Iterable[Windows],
@@ -65,9 +74,22 @@ def evaluate(
         )
         for key, one in sessions.items()
     }
+    return assembled(found, sessions, chosen, trained, recordings or {}, name=type(predictor).__name__)
+
+
+def assembled(
+    found: Mapping[str, tuple[SessionScores, Mapping[Score, Scored]]],
+    sessions: Mapping[str, Windows],
+    chosen: Options,
+    trained: Trained,
+    recordings: Mapping[str, Recording],
+    *,
+    name: str = "",
+) -> Scores:
+    """The scores of all sessions with their means, protocol and checks."""
     scores = Scores(
-        model=trained.name or type(predictor).__name__,
-        protocol=protocol(list(sessions.values()), chosen, (recordings or {}).values()),
+        model=trained.name or name,
+        protocol=protocol(list(sessions.values()), chosen, recordings.values()),
         split=", ".join(sorted({split_name(one) for one in sessions.values()})),
         sessions={key: session for key, (session, _) in found.items()},
         mean=_means({key: scored for key, (_, scored) in found.items()}, chosen),

@@ -37,6 +37,7 @@ def decode_sources(
     first source that cannot be used stops it.
     """
     from nwb_mtm.checkpoint import load
+    from nwb_mtm.predictor import splits_of
     from nwb_mtm.road.gathering import Gathered, Said, gather
 
     checkpoint = None if str(model) == NO_MODEL else load(model)
@@ -45,7 +46,7 @@ def decode_sources(
         if isinstance(event, Said):
             yield event
         elif isinstance(event, Gathered):
-            known = None if checkpoint is None else checkpoint.splits
+            known = splits_of(() if checkpoint is None else (checkpoint,))
             prepared = prepare(event.recordings, chosen, known=known, listed=event.listed)
             yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)
             if not log_opening(model, "decode", len(prepared.sessions)):

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 
 from nwb_mtm.baselines.oracle import Truth, find_truth
 from nwb_mtm.config import Config
-from nwb_mtm.evaluation import scoring
 from nwb_mtm.evaluation.activity import Options
-from nwb_mtm.evaluation.scoring import NOTHING_SEEN
 from nwb_mtm.evaluation.tables import write_scores
-from nwb_mtm.recording import Recording
 from nwb_mtm.road.preparation import Prepared, prepare
 from nwb_mtm.runs import UNLOGGED, Existing, RunFolder, log_opening
 from nwb_mtm.scores import Scores
@@ -47,22 +44,21 @@ def evaluate_sources(
 
     Sessions the model was trained on keep their split; settings are the model's own unless given.
     """
-    from nwb_mtm.checkpoint import load
+    from nwb_mtm.predictor import load_folds, splits_of
     from nwb_mtm.road.fitting import Scored
     from nwb_mtm.road.gathering import Gathered, Said, gather
 
     chosen = options or EvaluationOptions()
-    checkpoint = None if str(model) == NO_MODEL else load(model)
-    config = settings or (Config() if checkpoint is None else checkpoint.config)
+    models = () if str(model) == NO_MODEL else load_folds(model)
+    config = settings or (models[0].config if models else Config())
     for event in gather(sources, config, chosen.sources, strict=chosen.strict):
         if isinstance(event, Said):
             yield event
         elif isinstance(event, Gathered):
-            known = None if checkpoint is None else checkpoint.splits
-            prepared = prepare(event.recordings, config, known=known, listed=event.listed)
+            prepared = prepare(event.recordings, config, known=splits_of(models), listed=event.listed)
             yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)
             yield from (Said(session.reason) for session in prepared.sessions)
-            scores = _scored(prepared, checkpoint, chosen, _truths(event.items, chosen.truth))
+            scores = _scored(prepared, models, chosen, _truths(event.items, chosen.truth))
             if not log_opening(model, "evaluate", len(scores.sessions)):
                 yield Said(UNLOGGED, warning=True)
             yield Scored(scores)
@@ -79,26 +75,15 @@ def write_evaluation(scores: Scores, folder: Path, existing: Existing) -> list[P
 
 
 def _scored(
-    prepared: Prepared, checkpoint: "Checkpoint | None", chosen: EvaluationOptions, truths: Mapping[str, Truth]
+    prepared: Prepared, models: "Sequence[Checkpoint]", chosen: EvaluationOptions, truths: Mapping[str, Truth]
 ) -> Scores:
-    from nwb_mtm.predictor import ModelPredictor
+    from nwb_mtm.road.finishing import score_sessions, to_decode, with_decoding
 
-    predictor = None if checkpoint is None else ModelPredictor(checkpoint)
-    sessions = [session for session in prepared.sessions if session.is_tested] or prepared.sessions
-    recordings: dict[str, Recording] = {s.windows.session: s.recording for s in sessions}
-    scores = scoring.evaluate(
-        predictor,
-        [session.windows for session in sessions],
-        options=chosen.scores,
-        trained=NOTHING_SEEN if predictor is None else predictor.trained,
-        truths=truths,
-        recordings=recordings,
-    )
+    sessions = [session for session in prepared.sessions if session.is_tested] or list(prepared.sessions)
+    scores, _ = score_sessions(models, sessions, chosen.scores, truths=truths)
     if not chosen.decode:
         return scores
-    from nwb_mtm.road.fitting import to_decode, with_decoding
-
-    return with_decoding(scores, to_decode(sessions, everything=True), checkpoint)
+    return with_decoding(scores, to_decode(sessions, everything=True), models[0] if models else None)
 
 
 def _truths(items: Mapping[str, SourceItem], folder: Path | None) -> dict[str, Truth]:

@@ -1,7 +1,7 @@
 """The whole road in one place: read, prepare, train, evaluate, report; what happens is yielded as it happens."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,25 +9,24 @@ from typing import Any
 from nwb_mtm import report
 from nwb_mtm.baselines.oracle import Truth, find_truth
 from nwb_mtm.checkpoint import Checkpoint, read_tensors
-from nwb_mtm.config import Config
+from nwb_mtm.config import Config, seconds
 from nwb_mtm.decoding.targets import choose
 from nwb_mtm.errors import RunError
 from nwb_mtm.evaluation import scoring
-from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.evaluation.tables import write_scores
 from nwb_mtm.predictor import ModelPredictor
 from nwb_mtm.report import figures
 from nwb_mtm.road.finetuning import Compared, control, curve
+from nwb_mtm.road.finishing import options_of, sample, score_sessions, to_decode, with_decoding
 from nwb_mtm.road.gathering import Gathered, Said, gather
 from nwb_mtm.road.illustrating import of_sessions
-from nwb_mtm.road.preparation import Prepared, Session, prepare, shared_regions
+from nwb_mtm.road.preparation import Prepared, prepare, shared_regions
 from nwb_mtm.runs import RunFolder, write_json
 from nwb_mtm.scores import Scores
 from nwb_mtm.sources.reading import SourceOptions
 from nwb_mtm.training import Step, Training
 
 SAVE_SECONDS = 120.0  # between saves of the state that a stopped run goes on from
-SAMPLE = 20  # sessions scored by default
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def fit_run(sources: Sequence[str], folder: RunFolder, config: Config, options: 
     """The whole road for the sources, into a run folder."""
     run = _Run(tuple(sources), folder, options)
     yield from run.prepare(config)
-    yield from run.train(run.training(config))
+    yield from run.train_folds(config) if config.split.folds > 1 else run.train(run.training(config))
 
 
 def resume_run(path: Path, options: FitOptions) -> Iterator[Event]:
@@ -85,9 +84,13 @@ def resume_run(path: Path, options: FitOptions) -> Iterator[Event]:
         what = "is finished" if folder.model.exists() else "holds no state to go on from"
         raise RunError(f"{path} {what}; --resume needs a run that was stopped.", kind="not_a_run")
     header = read_tensors(folder.resume)[1]
-    config = Config.from_table(header["config"])
-    run = _Run(tuple(header["notes"]["sources"]), folder, options, spent=header["notes"]["seconds"])
+    config, notes = Config.from_table(header["config"]), header["notes"]
+    run = _Run(tuple(notes["sources"]), folder, options, spent=notes["seconds"])
     yield from run.prepare(config)
+    if config.split.folds > 1:
+        config = config.changed({"train.budget": notes["budget"]})
+        yield from run.train_folds(config, notes["fold"])
+        return
     training = run.training(config)
     training.load_resume(folder.resume)
     folder.cut_steps(training.step)
@@ -137,13 +140,14 @@ class _Run:
         }
         write_json(self.folder.sources, content)
 
-    def training(self, config: Config) -> Training:
+    def training(self, config: Config, fold: int = 0) -> Training:
         """Training on the prepared windows; a level of regions that was chosen stays with the model."""
         if config.units.region_level == "auto":
             config = config.changed({"units.region_level": self.prepared.vocabulary.level})
+        prepared = self.prepared.fold(fold)
         return Training(
-            self.prepared.part("train"),
-            self.prepared.part("valid"),
+            prepared.part("train"),
+            prepared.part("valid"),
             config,
             self.prepared.vocabulary,
             init=self.options.init,
@@ -158,29 +162,75 @@ class _Run:
     def train(self, training: Training) -> Iterator[Event]:
         """Step after step; then scores, figures and the page."""
         start = training.checkpoint()
-        yield from (Said(note) for note in training.notes)
-        started = saved = time.monotonic()
-        for step in training:
-            seconds = self.spent + time.monotonic() - started
-            self.folder.log_step(_line(step, seconds))
-            yield step
-            stop = self.options.stop() and step.step < step.steps
-            if stop or time.monotonic() - saved > SAVE_SECONDS:
-                training.save_resume(self.folder.resume, {"sources": list(self.sources), "seconds": seconds})
-                saved = time.monotonic()
-            if stop:
-                yield Stopped(self.folder, step.step)
-                return
+        if (yield from self._steps(training, self.folder)):
+            return
         training.config.save(self.folder.config)
         checkpoint = self._with_all_splits(training.checkpoint())
         yield Written(checkpoint.save(self.folder.model), "model")
         self.folder.resume.unlink(missing_ok=True)
         yield from self._against_scratch(checkpoint, start)
-        yield from self.finish(checkpoint)
+        yield from self.finish([checkpoint])
 
-    def _with_all_splits(self, checkpoint: Checkpoint) -> Checkpoint:
+    def train_folds(self, config: Config, first: int = 0) -> Iterator[Event]:
+        """One model after the other, each with other test time; the budget is shared out between them."""
+        count = config.split.folds
+        share = {"train.budget": f"{seconds(config.train.budget) / count:g}s"}
+        for number in range(first, count):
+            own = self.folder.fold(number)
+            training = self.training(config.changed(share), number)
+            notes = {"fold": number, "budget": config.train.budget}
+            if number == first and self.folder.resume.exists():
+                training.load_resume(self.folder.resume)
+                own.cut_steps(training.step)
+                yield Said(f"Going on with model {number + 1} of {count} after step {training.step}.")
+            else:
+                self.spent = 0.0
+                self._save(training, 0.0, notes)
+                yield Said(f"model {number + 1} of {count}, tested on other time than the others")
+            if (yield from self._steps(training, own, notes)):
+                return
+            training.config.save(own.config)
+            yield Written(training.checkpoint().save(own.model), f"model {number + 1}")
+            config = config.changed({"train.steps": training.steps})
+        yield from self._finish_folds(config)
+
+    def _finish_folds(self, config: Config) -> Iterator[Event]:
+        """What takes one model takes the first."""
+        own = [self.folder.fold(number) for number in range(config.split.folds)]
+        config.save(self.folder.config)
+        models = [self._with_all_splits(Checkpoint.load(one.model), i) for i, one in enumerate(own)]
+        for one, model in zip(own, models):
+            model.save(one.model)
+        self.folder.copy(own[0])
+        self.folder.resume.unlink(missing_ok=True)
+        yield from self.finish(models)
+
+    def _steps(
+        self, training: Training, folder: RunFolder, notes: Mapping[str, Any] | None = None
+    ) -> Generator[Event, None, bool]:
+        """Train, and keep what is needed to go on; whether it was stopped."""
+        yield from (Said(note) for note in training.notes)
+        started = saved = time.monotonic()
+        for step in training:
+            spent = self.spent + time.monotonic() - started
+            folder.log_step(_line(step, spent))
+            yield step
+            stop = self.options.stop() and step.step < step.steps
+            if stop or time.monotonic() - saved > SAVE_SECONDS:
+                self._save(training, spent, notes)
+                saved = time.monotonic()
+            if stop:
+                yield Stopped(self.folder, step.step)
+                return True
+        return False
+
+    def _save(self, training: Training, spent: float, notes: Mapping[str, Any] | None) -> None:
+        known = {"sources": list(self.sources), "seconds": spent}
+        training.save_resume(self.folder.resume, {**known, **(notes or {})})
+
+    def _with_all_splits(self, checkpoint: Checkpoint, fold: int = 0) -> Checkpoint:
         """The model, which also knows the sessions that only selected it."""
-        windows = {s.windows.session: s.windows for s in self.prepared.sessions}
+        windows = {s.windows.session: s.windows for s in self.prepared.fold(fold).sessions}
         splits = {key: one.partition for key, one in windows.items() if one.partition is not None}
         marks = {key: one.fingerprint for key, one in windows.items()}
         return replace(
@@ -204,23 +254,24 @@ class _Run:
             yield event
         write_json(self.folder.path / "finetuning.json", [one.to_json() for one in found])
 
-    def finish(self, checkpoint: Checkpoint) -> Iterator[Event]:
-        """Scores, figures and the page of a trained model."""
-        config = checkpoint.config
+    def finish(self, models: Sequence[Checkpoint]) -> Iterator[Event]:
+        """Scores, figures and the page of a trained model, or of several; the pictures are the first one's."""
+        config = models[0].config
         if config.evaluate.sessions != "none":
             tested = [session for session in self.prepared.sessions if session.is_tested]
             chosen = sample(tested) if config.evaluate.sessions == "sample" else tested
-            predictor = ModelPredictor(checkpoint)
-            scores = score_sessions(predictor, chosen, config, truths=self._truths())
+            scores, each = score_sessions(models, chosen, options_of(config), truths=self._truths())
             if decoded := to_decode(chosen, everything=config.evaluate.decode):
                 yield Said("decoding trial columns and behaviour, and mapping regions")
-                scores = with_decoding(scores, decoded, checkpoint)
+                scores = with_decoding(scores, decoded, models[0])
             write_scores(scores, self.folder.path, existing="overwrite")
             self.folder.log_opening("fit", len(scores.sessions))
+            for number, one in enumerate(each):
+                write_scores(one, self.folder.fold(number).path, existing="overwrite")
             yield Scored(scores)
             yield Written(self.folder.scores, "scores")
             windows = {s.windows.session: s.windows for s in chosen}
-            drawn = of_sessions(predictor, windows, scores.sessions, strict=config.units.strict_regions)
+            drawn = of_sessions(ModelPredictor(models[0]), windows, scores.sessions, strict=config.units.strict_regions)
             figures.save(drawn, self.folder.figures)
         yield Written(report.write(self.folder.path), "report")
 
@@ -242,50 +293,3 @@ def _line(step: Step, seconds: float) -> dict[str, Any]:
     if step.valid is not None:
         line["valid"] = dict(step.valid)
     return {**line, "windows_per_s": round(step.windows_per_s, 1)}
-
-
-def sample(sessions: Sequence[Session], most: int = SAMPLE) -> tuple[Session, ...]:
-    """At most `most` sessions, one of every subject before a second of any."""
-    turns: dict[str | None, int] = {}
-    ranked = []
-    for place, session in enumerate(sessions):
-        subject = session.recording.subject
-        turns[subject] = turns.get(subject, 0) + 1
-        ranked.append((turns[subject], place))
-    return tuple(sessions[place] for _, place in sorted(sorted(ranked)[:most], key=lambda pair: pair[1]))
-
-
-def to_decode(sessions: Sequence[Session], *, everything: bool) -> tuple[Session, ...]:
-    """The sessions to decode: those whose list names targets, and all that say nothing when everything is asked for."""
-    return tuple(s for s in sessions if (everything if s.targets is None else s.targets))
-
-
-def with_decoding(scores: Scores, sessions: Sequence[Session], checkpoint: Checkpoint | None) -> Scores:
-    """The scores with every session's decoding and map of regions."""
-    from nwb_mtm.road.decoding import session_parts
-
-    for session in sessions:
-        found = session_parts(session.windows, checkpoint, targets=session.targets)
-        scores = scores.with_session(session.windows.session, **found)
-    return scores
-
-
-def score_sessions(
-    predictor: ModelPredictor, sessions: Sequence[Session], config: Config, *, truths: Mapping[str, Truth]
-) -> Scores:
-    """All scores of a model on the test windows of prepared sessions."""
-    settings = config.evaluate
-    options = Options(
-        folds=settings.folds or None,
-        strict=config.units.strict_regions,
-        draws=settings.bootstraps,
-        seed=settings.seed,
-    )
-    return scoring.evaluate(
-        predictor,
-        [session.windows for session in sessions],
-        options=options,
-        trained=predictor.trained,
-        truths=truths,
-        recordings={session.windows.session: session.recording for session in sessions},
-    )

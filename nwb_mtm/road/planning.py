@@ -12,7 +12,7 @@ from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.evaluation.scoring import evaluate_session
 from nwb_mtm.evaluation.tallies import smallest_gain
 from nwb_mtm.predictor import ModelPredictor
-from nwb_mtm.road.fitting import sample
+from nwb_mtm.road.finishing import sample
 from nwb_mtm.road.gathering import Gathered, Said, gather, read_options
 from nwb_mtm.road.preparation import Prepared, Session, prepare
 from nwb_mtm.sources.resolution import SourceOptions, resolve_all
@@ -31,7 +31,7 @@ class Plan:
     units: int
     windows: int
     memory: int  # bytes of counts
-    steps: int
+    steps: int  # of every model
     train_seconds: float
     evaluate_seconds: float
     smallest_gain: float  # bits per spike that the test windows can show, at 80 % power
@@ -63,9 +63,10 @@ def plan(
 def timed(prepared: Prepared, config: Config, traffic: Estimate) -> Plan:
     """The plan of prepared sessions."""
     training = Training(prepared.part("train"), prepared.part("valid"), config, prepared.vocabulary)
+    models = config.split.folds
     each, look = training.measure(min(TIMED_SECONDS, 0.1 * seconds(config.train.budget)))
     looks = (LOOKS + 1) * look
-    room = seconds(config.train.budget) - looks
+    room = seconds(config.train.budget) / models - looks
     steps = config.train.steps or max(LOOKS, int(0.97 * room / max(each, 1e-9)))
     scored = {"none": (), "all": prepared.sessions, "sample": sample(prepared.sessions)}[config.evaluate.sessions]
     windows = [s.windows for s in prepared.sessions]
@@ -76,8 +77,8 @@ def timed(prepared: Prepared, config: Config, traffic: Estimate) -> Plan:
         windows=sum(len(one) for one in windows),
         memory=sum(one.counts.nbytes for one in windows),
         steps=steps,
-        train_seconds=steps * each + looks,
-        evaluate_seconds=len(scored) * _one_evaluation(training, scored[0], config) if scored else 0.0,
+        train_seconds=models * (steps * each + looks),
+        evaluate_seconds=models * len(scored) * _one_evaluation(training, scored[0], config) if scored else 0.0,
         smallest_gain=max((_smallest(session) for session in prepared.sessions), default=float("nan")),
     )
 
@@ -94,6 +95,6 @@ def _one_evaluation(training: Training, session: Session, config: Config) -> flo
 
 
 def _smallest(session: Session) -> float:
-    test = session.windows.only("test")
+    test = session.windows if len(session.splits) > 1 else session.windows.only("test")
     spikes = np.where(test.valid, test.counts, 0)[:, :, test.units.scored].sum(dtype=np.float64)
     return smallest_gain(float(spikes))

@@ -5,11 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from jaxtyping import Bool
+from numpy import ndarray
 
 from nwb_mtm.alignment import cut
 from nwb_mtm.config import Config, WindowConfig
 from nwb_mtm.errors import NwbMtmError, RecordingError
 from nwb_mtm.recording import Recording, overlap_share
+from nwb_mtm.rotations import rotations
 from nwb_mtm.sources.manifest import SourceSettings
 from nwb_mtm.splits import PARTS, Split
 from nwb_mtm.vocabulary import Vocabulary, mask_groups
@@ -40,6 +43,11 @@ class Session:
     left_out: tuple[LeftOut, ...]
     warnings: tuple[str, ...] = ()
     targets: tuple[str, ...] | None = None  # what a reviewed list wants decoded
+    splits: tuple[Split, ...] = ()  # one for every model of the run; the windows have the first one's parts
+
+    def fold(self, number: int) -> "Session":
+        """The same session with the parts that one of several models takes it in."""
+        return replace(self, windows=self.windows.assigned(self.splits[number]))
 
     @property
     def is_tested(self) -> bool:
@@ -51,7 +59,6 @@ class Session:
         """The entry of sources.json."""
         source, windows = self.recording.source, self.windows
         assert windows.part is not None
-        parts = {name: int((windows.part == i).sum()) for i, name in enumerate(PARTS)}
         return {
             "key": windows.session,
             "name": source.name,
@@ -72,11 +79,18 @@ class Session:
             "units": len(windows.units),
             "region_level": self.recording.region_level,
             "regions": dict(sorted(Counter(windows.units.regions).items())),
-            "windows": {**parts, "left_out": windows.left_out},
+            "windows": {**_counted(windows), "left_out": windows.left_out},
+            "folds": [_counted(self.fold(i).windows) for i in range(len(self.splits))] if len(self.splits) > 1 else [],
             "left_out": [{"what": item.what, "why": item.why, "count": item.count} for item in self.left_out],
             "warnings": [{"kind": kind, "message": message} for kind, message in source.warnings]
             + [{"kind": "preparation", "message": message} for message in self.warnings],
         }
+
+
+def _counted(windows: Windows) -> dict[str, int]:
+    assert windows.part is not None
+    counts = np.bincount(windows.part, minlength=len(PARTS))
+    return dict(zip(PARTS, counts.tolist()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +100,10 @@ class Prepared:
     sessions: tuple[Session, ...]
     skipped: tuple[tuple[str, NwbMtmError], ...] = ()
     vocabulary: Vocabulary = field(default_factory=lambda: Vocabulary({}, {}))
+
+    def fold(self, number: int) -> "Prepared":
+        """The same sessions as one of several models takes them."""
+        return replace(self, sessions=tuple(session.fold(number) for session in self.sessions))
 
     def part(self, name: str) -> tuple[Windows, ...]:
         """The windows of one part of every session that has any."""
@@ -98,21 +116,21 @@ def prepare(
     recordings: Iterable[Recording],
     config: Config,
     *,
-    known: Mapping[str, Split] | None = None,
+    known: Mapping[str, Sequence[Split]] | None = None,
     listed: Mapping[str, SourceSettings] | None = None,
 ) -> Prepared:
     """Cut, split and choose units for every recording; one that cannot be used is skipped with its reason.
 
-    `known` holds the splits of sessions a model was trained on, which are kept; `listed` what a reviewed list says
-    of sessions.
+    `known` holds the splits of sessions that models were trained on, one for each model, which are kept; `listed`
+    what a reviewed list says of sessions.
     """
     sessions: list[Session] = []
     skipped: list[tuple[str, NwbMtmError]] = []
     for recording in _once(recordings, skipped):
         try:
             settings = (listed or {}).get(recording.key, UNLISTED)
-            split = (known or {}).get(recording.key)
-            sessions.append(prepare_one(recording, config, split=split, settings=settings))
+            splits = (known or {}).get(recording.key, ())
+            sessions.append(prepare_one(recording, config, splits=splits, settings=settings))
         except NwbMtmError as error:
             skipped.append((recording.source.name, error))
     if not sessions:
@@ -142,32 +160,45 @@ def _once(recordings: Iterable[Recording], skipped: list[tuple[str, NwbMtmError]
 
 
 def prepare_one(
-    recording: Recording, config: Config, *, split: Split | None = None, settings: SourceSettings = UNLISTED
+    recording: Recording, config: Config, *, splits: Sequence[Split] = (), settings: SourceSettings = UNLISTED
 ) -> Session:
     """Windows of one recording with their parts, and the units that are shown to a model."""
     asked: WindowConfig = replace(config.windows, align=settings.align) if settings.align else config.windows
     choice = cut(recording, asked)
-    if split is None and settings.role == "valid":
-        split = ALL_VALID
-    windows = choice.windows.assigned(split) if split is not None else _split(choice.windows, config)
-    windows, left_out = _choose_units(replace(windows, weight=settings.weight), config)
-    return Session(windows, recording, choice.reason, left_out, _warnings(windows), settings.targets)
+    if not splits and settings.role == "valid":
+        splits = (ALL_VALID,) * config.split.folds
+    kept = tuple(splits) or _splits(choice.windows, config)
+    measured = _splits(choice.windows, config) if config.split.folds > 1 and kept[0].kind != "list" else kept
+    windows, left_out = _choose_units(replace(choice.windows, weight=settings.weight), measured, config)
+    windows = windows.assigned(kept[0])
+    return Session(windows, recording, choice.reason, left_out, _warnings(windows), settings.targets, kept)
 
 
-def _split(windows: Windows, config: Config) -> Windows:
-    shares = (config.split.train, config.split.valid, config.split.test)
-    kind = config.split.kind
+def _splits(windows: Windows, config: Config) -> tuple[Split, ...]:
+    """One split, or one for every model of the run."""
+    settings = config.split
+    shares = (settings.train, settings.valid, settings.test)
+    if settings.folds > 1:
+        return rotations(
+            settings.kind, windows.start, windows.stop, folds=settings.folds, shares=shares, seed=settings.seed
+        )
+    kind = settings.kind
     if kind == "blocks" and windows.trials is not None and "split" in windows.trials.columns:
         kind = "column:split"
-    return windows.with_split(kind, shares=shares, seed=config.split.seed)
+    split = windows.with_split(kind, shares=shares, seed=settings.seed).partition
+    assert split is not None
+    return (split,)
 
 
-def _choose_units(windows: Windows, config: Config) -> tuple[Windows, tuple[LeftOut, ...]]:
-    """Inputs above the rate floor; the floor is measured on training time only."""
-    train = windows.only("train")
-    measured = train if len(train) else windows
-    rates = measured.rates
-    slow = rates < config.units.min_rate
+def _slow(windows: Windows, split: Split, least: float) -> Bool[ndarray, " unit"]:
+    """Units below a rate; it is measured on training time only."""
+    train = windows.assigned(split).only("train")
+    return np.asarray((train if len(train) else windows).rates < least)
+
+
+def _choose_units(windows: Windows, splits: Sequence[Split], config: Config) -> tuple[Windows, tuple[LeftOut, ...]]:
+    """Inputs above the rate floor in the training time of every model."""
+    slow = np.any([_slow(windows, split, config.units.min_rate) for split in splits], axis=0)
     noise = ~windows.units.inputs
     elsewhere = np.zeros(len(slow), bool)
     if config.units.regions:
