@@ -193,6 +193,21 @@ def test_softmax_agrees_with_scikit_learn():
     assert np.allclose(ours, theirs.predict_proba(x[60:] - x[:60].mean(0)), atol=2e-3)
 
 
+def test_two_labels_are_fitted_as_any_number_of_labels():
+    """The short way with two labels gives what a third label that never comes gives."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((60, 8))
+    y = (x[:, 0] + rng.standard_normal(60) > 0).astype(int)
+    basis, rows = Basis.of(x, np.arange(60) < 50), np.arange(50)
+    penalty, weight = np.array([0.1 * basis.scale]), np.ones((50, 1))
+    two, three = (fit_softmax(basis, rows, np.eye(k)[y[:50]][:, None], weight, penalty) for k in (2, 3))
+    assert len(two.weights) == 1
+    found = two.probabilities(basis.scores)[50:, 0]
+    assert found.shape == (10, 2)
+    assert np.allclose(found.sum(axis=1), 1)
+    assert np.allclose(found, three.probabilities(basis.scores)[50:, 0, :2], atol=0.03)
+
+
 def test_ridge_agrees_with_its_definition_and_prefers_no_penalty_by_test_windows():
     rng = np.random.default_rng(0)
     x, weights = rng.standard_normal((500, 6)), rng.standard_normal((6, 2))

@@ -11,6 +11,7 @@ from nwb_mtm.decoding.fit import Basis, Products, centered, choose_penalty, fit_
 from nwb_mtm.decoding.folds import FOLDS, apart, consecutive_folds, session_folds
 from nwb_mtm.decoding.nulls import run_numbers, runs_matter
 from nwb_mtm.decoding.targets import Labels, labels_of, targets_for
+from nwb_mtm.threads import threads_for
 from nwb_mtm.windows import Windows
 
 LEAST_TRAIN = 10  # windows a decoder is fitted on
@@ -68,13 +69,15 @@ def cross_fit(
     if windows.trials is not None and target in windows.trials.columns:
         how = TrialFeatures(root=counts)
         table, labels = how.of(activity, windows.bin_size), labels_of(windows, target)
-        return cross_fit_labels(table, labels, windows.start, windows.stop, folds=folds)
+        with threads_for():
+            return cross_fit_labels(table, labels, windows.start, windows.stop, folds=folds)
     series = windows.behaviors[target]
     everything = np.arange(len(windows))
-    columns = series_features(activity, windows.bin_size, everything, smooth=SMOOTH if counts else 0.0)
-    return cross_fit_series(
-        columns, target, targets_for(series), series.valid, windows.start, windows.stop, folds=folds
-    )
+    with threads_for(activity.shape[2]):
+        columns = series_features(activity, windows.bin_size, everything, smooth=SMOOTH if counts else 0.0)
+        return cross_fit_series(
+            columns, target, targets_for(series), series.valid, windows.start, windows.stop, folds=folds
+        )
 
 
 def cross_fit_labels(

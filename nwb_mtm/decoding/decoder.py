@@ -36,6 +36,7 @@ from nwb_mtm.decoding.targets import (
 )
 from nwb_mtm.decoding.trials import LabelProblem, decode_trials, fit_labels, null_auc, score_labels
 from nwb_mtm.passes import mask_regions
+from nwb_mtm.threads import threads_for
 from nwb_mtm.windows import BinnedBehavior, Windows
 
 if TYPE_CHECKING:
@@ -79,11 +80,11 @@ def decode(
     picked = choose(windows, targets)
     sources = _sources(windows, predictor)
     running = _running(windows, predictor) if config.sliding_width else {}
-    labels = {name: _decode_column(windows, name, sources, running, config) for name in picked.columns}
-    series = {}
-    for name in picked.series:
-        for one in _with_velocity(windows, name):
-            series[one.name] = _decode_series(windows, one, sources, config)
+    with threads_for():
+        labels = {name: _decode_column(windows, name, sources, running, config) for name in picked.columns}
+    behaviors = [one for name in picked.series for one in _with_velocity(windows, name)]
+    with threads_for(len(windows.units)):
+        series = {one.name: _decode_series(windows, one, sources, config) for one in behaviors}
     return Decoding(windows.session, _protocol(windows, config), labels, series, picked.left)
 
 

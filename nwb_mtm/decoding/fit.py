@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 from numpy import ndarray
+from scipy.special import expit
 
 PENALTIES = (1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)  # times the mean squared length of a training window
 RIDGE_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # times the number of training samples
@@ -50,23 +51,31 @@ class Basis:
 
 @dataclass(frozen=True, eq=False)
 class Softmax:
-    """Weights of several softmax regressions on the same windows; labels come first, which is quick."""
+    """Weights of several softmax regressions on the same windows; labels come first, which is quick.
+
+    Of two labels only the first has weights: the second's are their negative, which halves the work.
+    """
 
     weights: Float32[ndarray, "label dim problem"]
     bias: Float32[ndarray, "label 1 problem"]
 
     def chances(self, scores: Float32[ndarray, "window dim"]) -> Float32[ndarray, "label window problem"]:
-        """The probability of every label."""
+        """The probability of every label that has weights."""
         logits = np.matmul(scores, self.weights)
         logits += self.bias
+        if len(logits) == 1:
+            logits *= np.float32(2.0)
+            return np.asarray(expit(logits, out=logits))
         logits -= np.maximum.reduce(logits, axis=0)
         np.exp(logits, out=logits)
         logits /= np.add.reduce(logits, axis=0)
         return np.asarray(logits)
 
     def probabilities(self, scores: Float32[ndarray, "window dim"]) -> Float32[ndarray, "window problem label"]:
-        """The same with labels last."""
-        return np.moveaxis(self.chances(scores), 0, -1)
+        """The probability of all labels, which come last."""
+        first = self.chances(scores)
+        every = first if len(first) > 1 else np.concatenate([first, 1.0 - first])
+        return np.moveaxis(every, 0, -1)
 
 
 def fit_softmax(
@@ -86,6 +95,8 @@ def fit_softmax(
     step = 1.0 / (0.5 * basis.spectrum.astype(np.float32)[:, None] + penalty)
     total = weights.sum(axis=0)
     bias = np.log(np.clip((wanted * weights).sum(axis=1, keepdims=True) / total, 1e-3, None))
+    if len(wanted) == 2:
+        wanted, bias = wanted[:1], 0.5 * (bias[:1] - bias[1:])
     slope = np.zeros((len(wanted), len(basis.spectrum), len(penalty)), np.float32)
     now = ahead = Softmax(slope, bias)
     pace = 1.0

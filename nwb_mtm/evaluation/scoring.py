@@ -19,6 +19,7 @@ from nwb_mtm.passes import SCORES, Score
 from nwb_mtm.recording import Recording, overlap_share
 from nwb_mtm.scores import MeanScore, Scores, SessionScores, Table
 from nwb_mtm.splits import PARTS, Split
+from nwb_mtm.threads import threads_for
 from nwb_mtm.windows import Windows
 
 SAME_RECORDING = 0.5  # share of common units above which two recordings are one
@@ -114,7 +115,8 @@ def evaluate_session(
     oracle = None if truth is None else Oracle({windows.session: truth})
     bench = Bench.of(evidence, options, predictor, oracle)
     guarding = make_guard(evidence.train, recording) if options.guarded else None
-    scored = {score: _score(bench, score, guarding) for score in options.scores}
+    with threads_for(len(windows.units)):
+        scored = {score: _score(bench, score, guarding) for score in options.scores}
     session = SessionScores(
         units=unit_columns(windows),
         scores={score: one.activity for score, one in scored.items()},

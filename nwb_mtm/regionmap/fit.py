@@ -149,6 +149,35 @@ class Reduced:
     out: Float32[ndarray, "unit rank"]
 
 
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Test windows of one target region; logarithms are taken only where there are spikes."""
+
+    past: Float32[ndarray, "held bin feature"]
+    expected: Float32[ndarray, "held bin unit"]
+    spikes: Float32[ndarray, " _"]
+    place: tuple[Int[ndarray, " _"], Int[ndarray, " _"], Int[ndarray, " _"]]  # window, bin and unit of the spikes
+
+    @classmethod
+    def of(cls, design: Design, test: Bool[ndarray, " window"], target: int) -> "Held":
+        """The windows that a fold leaves out."""
+        rows = design.units[target]
+        counts, expected = design.targets.counts[test][:, :, rows], design.targets.expected[test][:, :, rows]
+        window, at, unit = np.nonzero(counts)
+        return cls(design.past[test], expected, counts[window, at, unit], (window, at, unit))
+
+    def loss(self, map_: Reduced | None) -> Float[ndarray, " held"]:
+        """Poisson loss in every window; without a map, of the baseline."""
+        rate = self.expected
+        if map_ is not None:
+            rate = (self.past @ map_.into) @ map_.out.T
+            rate += self.expected
+            np.maximum(rate, np.float32(FLOOR) * self.expected, out=rate)
+        told = self.spikes * np.log(rate[self.place])
+        gained = np.bincount(self.place[0], told, minlength=len(rate))
+        return np.asarray(rate.sum(axis=(1, 2), dtype=np.float64) - gained)
+
+
 Fitted = tuple[Maps, ...]
 
 
@@ -164,24 +193,19 @@ def gains(design: Design) -> dict[str, Float[ndarray, "source target window"]]:
     folds = [int(fold) for fold in np.unique(design.fold)]
     maps = {fold: Maps.fitted(design, design.fold != fold) for fold in folds}
     for target in range(regions):
-        chosen = _penalties(design, maps, target)
+        held = {fold: Held.of(design, design.fold == fold, target) for fold in folds}
+        chosen = _penalties(design, maps, held, target)
         for fold in folds:
-            test = design.fold == fold
-            for name, table in _target_gains(design, maps[fold], chosen[fold], test, target).items():
-                out[name][:, target, test] = table
+            for name, table in _target_gains(design, maps[fold], chosen[fold], held[fold], target).items():
+                out[name][:, target, design.fold == fold] = table
     return out
 
 
-def _penalties(design: Design, maps: Mapping[int, Fitted], target: int) -> dict[int, int]:
+def _penalties(design: Design, maps: Mapping[int, Fitted], held: Mapping[int, Held], target: int) -> dict[int, int]:
     """For every fold, the penalty under which the map from all sources is best on the other folds."""
     none = np.zeros(0, np.int64)
     loss = {
-        fold: np.array(
-            [
-                poisson_loss(design, design.fold == fold, target, one.without(none, design.units[target])).sum()
-                for one in some
-            ]
-        )
+        fold: np.array([held[fold].loss(one.without(none, design.units[target])).sum() for one in some])
         for fold, some in maps.items()
     }
     total = sum(loss.values(), np.zeros(len(PENALTIES)))
@@ -189,17 +213,17 @@ def _penalties(design: Design, maps: Mapping[int, Fitted], target: int) -> dict[
 
 
 def _target_gains(
-    design: Design, maps: Fitted, chosen: int, test: Bool[ndarray, " window"], target: int
+    design: Design, maps: Fitted, chosen: int, held: Held, target: int
 ) -> dict[str, Float[ndarray, "source held"]]:
     regions = range(len(design.columns))
     none = np.zeros(0, np.int64)
 
     def loss(gone: Sequence[int], penalty: int = chosen) -> Float[ndarray, " held"]:
         columns = np.concatenate([none, *(design.columns[r] for r in gone)])
-        return poisson_loss(design, test, target, maps[penalty].without(columns, design.units[target]))
+        return held.loss(maps[penalty].without(columns, design.units[target]))
 
-    empty, whole, others = poisson_loss(design, test, target, None), loss([], STRICT), loss([target])
-    out = {name: np.zeros((len(regions), int(test.sum()))) for name in MEASURES}
+    empty, whole, others = held.loss(None), loss([], STRICT), loss([target])
+    out = {name: np.zeros((len(regions), len(empty))) for name in MEASURES}
     for source in regions:
         if source == target:
             continue
@@ -207,19 +231,6 @@ def _target_gains(
         out["left_out"][source] = loss([target, source]) - others
         out["lead"][source] = loss([source], STRICT) - whole
     return out
-
-
-def poisson_loss(
-    design: Design, test: Bool[ndarray, " window"], target: int, map_: Reduced | None
-) -> Float[ndarray, " held"]:
-    """Poisson loss of a target region in every test window; without a map, of the baseline."""
-    rows = design.units[target]
-    counts, expected = design.targets.counts[test][:, :, rows], design.targets.expected[test][:, :, rows]
-    rate = expected
-    if map_ is not None:
-        added = (design.past[test] @ map_.into) @ map_.out.T
-        rate = np.maximum(expected + added, FLOOR * expected)
-    return np.asarray((rate - counts * np.log(rate)).sum(axis=(1, 2), dtype=np.float64))
 
 
 def matched(

@@ -15,6 +15,7 @@ from nwb_mtm.intervals import Value, block_length, interval, subject_draws, valu
 from nwb_mtm.passes import are_relatives, mask_regions
 from nwb_mtm.recording import Units
 from nwb_mtm.regionmap.fit import MEASURES, Activity, Design, gains, matched
+from nwb_mtm.threads import threads_for
 from nwb_mtm.windows import Windows
 
 MOST_REGIONS = 12
@@ -157,15 +158,8 @@ def map_regions(windows: Windows, *, matched_draws: int = 3, draws: int = 1000, 
     ordered = windows.take(np.argsort(windows.start, kind="stable"))
     regions, left = _regions(ordered)
     members = [np.flatnonzero(np.array(ordered.units.regions, dtype=str) == name) for name in regions]
-    targets = Activity.of(ordered.counts, ordered.bin_size)
-    whole = Design.of(targets, targets, members, members, ordered.start, ordered.bin_size)
-    found, spikes = gains(whole), whole.spikes()
-    rng, evened = np.random.default_rng(seed), []
-    for _ in range(matched_draws):
-        thinned, chosen = matched(ordered.counts, members, rng)
-        sources = Activity.of(thinned, ordered.bin_size)
-        evened.append(gains(Design.of(sources, targets, members, chosen, ordered.start, ordered.bin_size)))
-    even = {m: np.mean([one[m] for one in evened], axis=0) if evened else found[m] for m in MEASURES}
+    with threads_for():
+        found, even, spikes = _all_gains(ordered, members, matched_draws, seed)
     resamples = Resamples.of(ordered.start, ordered.width, draws=draws, seed=seed)
     return RegionMap(
         session=ordered.session,
@@ -178,6 +172,25 @@ def map_regions(windows: Windows, *, matched_draws: int = 3, draws: int = 1000, 
         matched_draws=matched_draws,
         left=left,
     )
+
+
+Gains = dict[str, Float[ndarray, "source target window"]]
+
+
+def _all_gains(
+    ordered: Windows, members: Sequence[Int[ndarray, " _"]], matched_draws: int, seed: int
+) -> tuple[Gains, Gains, Float[ndarray, "region window"]]:
+    """Gains with all units, the mean of those with matched ones, and the spikes they are about."""
+    targets = Activity.of(ordered.counts, ordered.bin_size)
+    whole = Design.of(targets, targets, members, members, ordered.start, ordered.bin_size)
+    found = gains(whole)
+    rng, evened = np.random.default_rng(seed), []
+    for _ in range(matched_draws):
+        thinned, chosen = matched(ordered.counts, members, rng)
+        sources = Activity.of(thinned, ordered.bin_size)
+        evened.append(gains(Design.of(sources, targets, members, chosen, ordered.start, ordered.bin_size)))
+    even = {m: np.mean([one[m] for one in evened], axis=0) if evened else found[m] for m in MEASURES}
+    return found, even, whole.spikes()
 
 
 def _regions(windows: Windows) -> tuple[tuple[str, ...], dict[str, str]]:
