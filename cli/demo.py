@@ -71,7 +71,7 @@ def _tell(finished: "Finished") -> None:
     out.print("[bold]Next, on your own data[/]")
     for line in (
         "nwb-mtm inspect session.nwb",
-        "nwb-mtm fit session.nwb --decode",
+        "nwb-mtm fit session.nwb",
         "nwb-mtm fit dandiset 000409 --max-sessions 3",
     ):
         out.print(f"  {line}", markup=False)

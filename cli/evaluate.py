@@ -40,7 +40,7 @@ Examples:
 @click.option("--exact", is_flag=True, help="Leave out one unit at a time, instead of folds of units.")
 @click.option("--strict-regions", type=click.Choice(["on", "off"]), help="Hide what may belong to a hidden region.")
 @click.option("--no-guards", is_flag=True, help="Leave out the guarded scores.")
-@click.option("--decode", is_flag=True, help="Decode trial columns and behaviour too.")
+@click.option("--decode/--no-decode", default=None, help="Decode behaviour and map regions too.  [default: decode]")
 @click.option("--truth", type=click.Path(path_type=Path), help="Folder with the true rates of simulated files.")
 @click.option("--split", metavar="KIND", help="blocks, random, tail or column:NAME, for sessions without a split.")
 @click.option("--json", "as_json", is_flag=True, help="The object that scores.json holds.")
@@ -105,7 +105,7 @@ def _options(chosen: Mapping[str, Any], settings: Any) -> "EvaluationOptions":
         sources=build_sources(chosen),
         strict=chosen["strict"],
         truth=chosen["truth"],
-        decode=chosen["decode"],
+        decode=settings.evaluate.decode if chosen["decode"] is None else chosen["decode"],
     )
 
 

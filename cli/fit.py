@@ -42,7 +42,7 @@ saved (go on with --resume).
 @fit_options
 @folds_option
 @click.option("--evaluate", type=click.Choice(["sample", "all", "none"]), help="Sessions to score.  [default: sample]")
-@click.option("--decode", is_flag=True, help="Decode trial columns and behaviour too, and map regions.")
+@click.option("--decode/--no-decode", default=None, help="Decode behaviour and map regions too.  [default: decode]")
 @click.option("--exact", is_flag=True, help="Leave out one unit at a time, instead of folds of units.")
 @click.option("--from", "init", metavar="MODEL", help="Start from a trained model.")
 @click.option("--freeze", type=click.Choice(["trunk"]), help="With --from: train only the new units' rows.")
@@ -99,8 +99,8 @@ def run_fit(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
             raise click.UsageError("--from and --folds exclude each other: the first model has seen all of its time.")
         if chosen["exact"]:
             config = config.changed({"evaluate.folds": 0})
-        if chosen["decode"]:
-            config = config.changed({"evaluate.decode": True})
+        if chosen["decode"] is not None:
+            config = config.changed({"evaluate.decode": chosen["decode"]})
         run = create(folder, chosen["existing"])
         if run is None:
             click.echo(f"{folder} exists and is skipped.", err=True)

@@ -200,7 +200,7 @@ class EvaluateConfig:
     """Resamples behind every interval."""
     seed: int = 0
     """Chance of the resamples."""
-    decode: bool = False
+    decode: bool = True
     """Decode trial columns and behaviour too, and map which regions predict which."""
 
 

@@ -121,7 +121,7 @@ def _running(windows: Windows, predictor: Predictor | None) -> dict[str, Float[n
 
 def _model_counts(
     windows: Windows, predictor: Predictor, visible: Bool[ndarray, " unit"] | None
-) -> Float32[ndarray, "window bin unit"]:
+) -> Float32[ndarray, "window bin shown"]:
     """Expected counts of the visible units, from the visible units."""
     expected = np.asarray(predictor.expected(windows, visible=visible), np.float32)
     return expected if visible is None else expected[:, :, visible]

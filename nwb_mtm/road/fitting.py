@@ -261,6 +261,7 @@ class _Run:
             tested = [session for session in self.prepared.sessions if session.is_tested]
             chosen = sample(tested) if config.evaluate.sessions == "sample" else tested
             scores, each = score_sessions(models, chosen, options_of(config), truths=self._truths())
+            write_scores(scores, self.folder.path, existing="overwrite")
             if decoded := to_decode(chosen, everything=config.evaluate.decode):
                 yield Said("decoding trial columns and behaviour, and mapping regions")
                 scores = with_decoding(scores, decoded, models[0])

@@ -12,6 +12,7 @@ from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.evaluation.scoring import evaluate_session
 from nwb_mtm.evaluation.tallies import smallest_gain
 from nwb_mtm.predictor import ModelPredictor
+from nwb_mtm.road.decoding import session_parts
 from nwb_mtm.road.finishing import sample
 from nwb_mtm.road.gathering import Gathered, Said, gather, read_options
 from nwb_mtm.road.preparation import Prepared, Session, prepare
@@ -89,6 +90,8 @@ def _one_evaluation(training: Training, session: Session, config: Config) -> flo
     began = time.perf_counter()
     try:
         evaluate_session(predictor, session.windows, options, recording=session.recording)
+        if config.evaluate.decode:
+            session_parts(session.windows, predictor.checkpoint)
     except NwbMtmError:
         return 0.0
     return time.perf_counter() - began
