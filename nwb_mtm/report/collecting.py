@@ -25,7 +25,7 @@ def collect(
     hidden: Mapping[str, Bool[ndarray, "window bin unit"]] | None = None,
     valid_bps: Float[ndarray, " unit"] | None = None,
     condition: str | None = None,
-    decoded: Mapping[str, tuple[Float[ndarray, "window bin"], Float[ndarray, "window bin"]]] | None = None,
+    decoded: Mapping[str, tuple[Float[ndarray, "shown bin"], Float[ndarray, "shown bin"]]] | None = None,
     most_units: int = 240,
     most_bins: int = 100,
 ) -> Figures:
