@@ -1,21 +1,27 @@
 """Several models of one run: each has time of its own to be tested on, and the scores are over all of it."""
 
 import json
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
+import h5py
 import jsonschema
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from nwb_mtm import runs, synthetic
+from nwb_mtm.annotation import annotate, belongs, check, read_predictions
+from nwb_mtm.annotation.provenance import model_hash
 from nwb_mtm.binning import touches
 from nwb_mtm.config import Config, seconds
 from nwb_mtm.errors import RunError
 from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.evaluation.pooling import evaluate_folds
+from nwb_mtm.nwb.annotations_read import open_written
 from nwb_mtm.predictor import ModelPredictor, load_folds
 from nwb_mtm.road import fitting
 from nwb_mtm.road.evaluation import EvaluationOptions, evaluate_sources
@@ -25,6 +31,7 @@ from nwb_mtm.sources.reading import read
 from nwb_mtm.splits import TEST
 
 FOLDS = 2
+WHAT = ("rates", "latents", "behavior", "labels")
 SMALL = {
     "split.folds": FOLDS,
     "train.steps": 3,
@@ -166,3 +173,80 @@ def test_overwriting_a_run_leaves_no_model_of_the_old_one(source: Path, run: Pat
 def test_one_models_file_counts_for_itself_alone(run: Path) -> None:
     (model,) = load_folds(run / "folds" / "2")
     assert model.splits["sim01/a"].test.tolist() == load_folds(run)[1].splits["sim01/a"].test.tolist()
+
+
+# annotated out of fold
+
+
+@pytest.fixture(scope="module")
+def annotated(source: Path, run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("annotated") / "out.nwb"
+    return annotate(source, run, out=out, what=WHAT, folds=2).path
+
+
+def test_nearly_all_time_of_windows_is_filled_and_checks(source: Path, run: Path, annotated: Path) -> None:
+    windows = prepare([read(source)], load_folds(run)[0].config).sessions[0].windows
+    back = read_predictions(annotated)
+    centers = back.centers[0]
+    inside = touches(centers - 1e-3, centers + 1e-3, np.stack([windows.start, windows.stop], axis=1))
+    filled = np.isfinite(back.rates[0]).all(axis=1)
+    assert filled[inside].mean() > 0.98
+    assert not filled[~inside].any()
+    assert check(annotated).passed
+
+
+def test_the_fold_of_a_window_is_the_model_that_has_not_seen_it(run: Path, annotated: Path) -> None:
+    models = load_folds(run)
+    with open_written(annotated) as written:
+        table, facts, trials = written.windows, dict(written.facts), written.trials()
+    for row in table.rows("test"):
+        split = models[table.fold[row]].splits["sim01/a"]
+        assert split.parts(table.start[row : row + 1], table.stop[row : row + 1])[0] == TEST
+    assert {facts[f"model.fold.{i}.hash"] for i in range(FOLDS)} == {model_hash(model) for model in models}
+    assert facts["models"] == str(FOLDS)
+    assert belongs(annotated, run)
+    assert belongs(annotated, run / "folds" / "2")
+    assert trials is not None
+    assert set(trials["fold"].tolist()) == {0, 1}
+    event = trials["start_time"]
+    for fold, time, split in zip(trials["fold"], event, trials["split"]):
+        assert (split == "test") == (fold >= 0)
+        own = table.rows("test", int(fold))
+        assert fold < 0 or (np.abs(table.start[own] - time) < 2.0).any()
+
+
+def test_a_models_rates_are_written_only_where_it_was_not_trained(
+    source: Path, run: Path, annotated: Path, tmp_path: Path
+) -> None:
+    """With the second model turned upside down, only the time that it tests changes."""
+    shutil.copytree(run, tmp_path / "run")
+    own = tmp_path / "run" / "folds" / "2" / "model.safetensors"
+    model = load_folds(run)[1]
+    replace(model, weights={name: -2 * tensor for name, tensor in model.weights.items()}).save(own)
+    other = annotate(source, tmp_path / "run", out=tmp_path / "other.nwb", what=("rates",), folds=2).path
+    one, two = read_predictions(annotated), read_predictions(other)
+    changed = (np.nan_to_num(one.rates[0]) != np.nan_to_num(two.rates[0])).any(axis=1)
+    centers = one.centers[0]
+    assert changed.any()
+    assert not touches(centers[changed], centers[changed] + 1e-6, model.splits["sim01/a"].seen).any()
+    assert not belongs(other, run)
+
+
+def test_a_tampered_fold_is_found(annotated: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(annotated, tmp_path / "tampered.nwb"))
+    with h5py.File(path, "r+") as file:
+        table = file["processing/ecephys/ReconstructedWindows"]
+        split, start = table["split"].asstr()[:], table["start_time"][:]
+        row = next(i for i in np.flatnonzero(split == "test") if "train" in split[start == start[i]])
+        table["fold"][row] = 1 - table["fold"][row]
+    wrong = [claim for claim in check(path).claims if not claim.holds]
+    assert wrong[0].name == "ReconstructedWindows: tested by a model that has not seen them"
+    assert [name for name, _, _ in wrong[0].wrong] == [f"window {row}"]
+
+
+def test_the_description_says_who_predicted_what(annotated: Path) -> None:
+    with h5py.File(annotated) as file:
+        text = str(file["processing/ecephys/ReconstructedRates"].attrs["description"])
+        latents = str(file["processing/ecephys/Latents"].attrs["description"])
+    assert f"one of {FOLDS} models that was not trained on it" in text
+    assert "fold 0" in latents

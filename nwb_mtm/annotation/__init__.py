@@ -1,7 +1,7 @@
 """Predictions into NWB files, out of them again, and their claims recomputed."""
 
 from nwb_mtm.annotation.checking import Checked, Claim, check
-from nwb_mtm.annotation.predicting import belongs
+from nwb_mtm.annotation.provenance import belongs
 from nwb_mtm.annotation.reading import read_predictions
 from nwb_mtm.annotation.writing import Annotated, Options, annotate
 

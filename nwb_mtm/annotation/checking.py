@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from nwb_mtm.annotation.blending import Grid
 from nwb_mtm.annotation.scoring import of_rows, score_units
+from nwb_mtm.binning import touches
 from nwb_mtm.errors import RecordingError
 from nwb_mtm.nwb import annotations as names
 from nwb_mtm.nwb.annotations_read import Written, open_written
@@ -17,6 +18,7 @@ from nwb_mtm.nwb.writer_targets import train_hashes
 from nwb_mtm.recording import Recording
 
 TOLERANCE = 1e-6
+SLACK = 1e-6  # seconds
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def check(file: str | Path, *, source: str | Path | Recording | None = None) -> 
     """Recompute every written score from rates, spikes and windows; a sidecar needs its source too."""
     with open_written(file) as written:
         recording = _source(file, written, source)
-        claims = [*_rates_where_stated(written), *_same_spikes(written, recording)]
+        claims = [*_rates_where_stated(written), *_apart(written), *_same_spikes(written, recording)]
         if all(claim.holds for claim in claims):
             claims += _scores(written, recording)
         claims += _decoded(written, recording)
@@ -78,6 +80,21 @@ def _rates_where_stated(written: Written) -> Iterator[Claim]:
         stray = np.flatnonzero(filled & ((written.kind & bit) == 0))
         wrong = tuple((f"sample {i}", float(written.kind[i]), float(bit)) for i in stray[:20])
         yield Claim(f"{name}: only samples of its kind", int(filled.sum()), wrong)
+
+
+def _apart(written: Written) -> Iterator[Claim]:
+    """No window is predicted by a model that was trained on, or selected by, any of its time."""
+    if "model.hash" not in written.facts:
+        return
+    table, wrong, tested = written.windows, list[tuple[str, float, float]](), 0
+    for fold in table.models:
+        test = table.rows("test", fold)
+        seen = np.concatenate([table.rows("train", fold), table.rows("valid", fold)])
+        intervals = np.stack([table.start[seen] + SLACK, table.stop[seen] - SLACK], axis=1)
+        stray = test[touches(table.start[test], table.stop[test], intervals)]
+        wrong += [(f"window {row}", float(table.start[row]), float(fold)) for row in stray[:20]]
+        tested += len(test)
+    yield Claim(f"{names.WINDOWS}: tested by a model that has not seen them", tested, tuple(wrong))
 
 
 def _filled(written: Written, name: str) -> ndarray:

@@ -1,6 +1,6 @@
 """Behaviour and trial labels, decoded by decoders that never saw the time they decode."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,11 +9,13 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from nwb_mtm.annotation.blending import Grid, blend
+from nwb_mtm.annotation.decoders import Decoders, activity_of
 from nwb_mtm.annotation.predicting import Fitted, cut_rows
 from nwb_mtm.binning import bin_series
 from nwb_mtm.nwb.annotations import BEHAVIOR, Annotation, DecodedSeries
 from nwb_mtm.nwb.annotations_read import Written
 from nwb_mtm.recording import Behavior, Recording
+from nwb_mtm.splits import PARTS
 from nwb_mtm.windows import Windows
 
 if TYPE_CHECKING:
@@ -22,26 +24,28 @@ if TYPE_CHECKING:
 CHUNK = 64
 
 
-def add_decoded(made: Annotation, fitted: Fitted, what: tuple[str, ...]) -> Annotation:
+def add_decoded(made: Annotation, models: Sequence[Fitted], what: tuple[str, ...]) -> Annotation:
     """The annotation with what was asked for."""
     grid = Grid(made.t0, made.bin_size, len(made.kind))
+    recording = models[0].recording
     if "latents" in what:
-        made = replace(made, latents=_latents(made, fitted, grid))
-    if "behavior" in what and fitted.recording.behaviors:
-        made = _with_behavior(made, fitted, grid)
-    if "labels" in what and fitted.recording.trials is not None:
-        made = _with_labels(made, fitted, grid)
+        made = replace(made, latents=_latents(made, models[0], grid))
+    if "behavior" in what and recording.behaviors:
+        made = _with_behavior(made, models, grid)
+    if "labels" in what and recording.trials is not None:
+        made = _with_labels(made, models, grid)
     return made
 
 
 def _latents(made: Annotation, fitted: Fitted, grid: Grid) -> Float[ndarray, "bin width"]:
-    """Blended over the windows whose rates were written."""
-    wanted = np.array([s == "test" or made.include_trained for s in made.windows.split], bool)
-    start = np.sort(made.windows.start[wanted])
+    """Blended over the windows whose rates were written; of the first of several models, whose axes differ."""
+    table = made.windows
+    wanted = np.array([s == "test" or made.include_trained for s in table.split], bool) & (table.fold == 0)
+    start = np.unique(table.start[wanted])
     pieces, width = [], 0
     for first in range(0, len(start), CHUNK):
         windows, _ = cut_rows(fitted, start[first : first + CHUNK])
-        found = _activity(fitted, windows)
+        found = activity_of(fitted, windows)
         width = found.shape[2]
         pieces += list(zip(windows.start.tolist(), found))
     series = blend(grid, pieces, width)
@@ -49,28 +53,15 @@ def _latents(made: Annotation, fitted: Fitted, grid: Grid) -> Float[ndarray, "bi
     return series
 
 
-def _activity(fitted: Fitted, windows: Windows) -> Float[ndarray, "window bin width"]:
-    from nwb_mtm import inference
-
-    parts = [
-        inference.latents(fitted.checkpoint, windows.take(np.arange(first, min(len(windows), first + CHUNK))))
-        for first in range(0, len(windows), CHUNK)
-    ]
-    return np.concatenate(parts).astype(np.float32)
-
-
-def _with_behavior(made: Annotation, fitted: Fitted, grid: Grid) -> Annotation:
-    from nwb_mtm.decoding.cross import CrossSeries, cross_fit
-
-    start = np.unique(grid.snap(fitted.windows.start))
-    windows, _ = cut_rows(fitted, start, behaviors=True)
-    activity = _activity(fitted, windows)
+def _with_behavior(made: Annotation, models: Sequence[Fitted], grid: Grid) -> Annotation:
+    start = np.unique(grid.snap(models[0].windows.start))
+    windows, _ = cut_rows(models[0], start, behaviors=True)
+    source = Decoders(windows, models)
     decoded, scores = [], {}
-    for name, like in fitted.recording.behaviors.items():
+    for name, like in models[0].recording.behaviors.items():
         if not windows.behaviors[name].valid.any():
             continue
-        found = cross_fit(windows, activity, name, counts=False)
-        assert isinstance(found, CrossSeries)
+        found = source.series(name)
         if found.values.shape[2] != like.dims:
             continue
         values = blend(grid, zip(windows.start.tolist(), found.values), like.dims)
@@ -82,10 +73,13 @@ def _with_behavior(made: Annotation, fitted: Fitted, grid: Grid) -> Annotation:
 
 
 def _about_series(made: Annotation, r2: float, folds: int) -> str:
+    how = f"every stretch of time by a decoder fitted on the others ({folds} stretches, with a gap)"
+    if made.models > 1:
+        how = f"every window by the one of {made.models} models, and a decoder, that have not seen it"
     return (
         f"Acausal (each value uses spikes up to {made.reach:g} s later), so not for latencies. Decoded from the "
-        f"model's latents by ridge regression in bins of {made.bin_size * 1000:g} ms; every stretch of time by a "
-        f"decoder fitted on the others ({folds} stretches, with a gap). R2 over all decoded bins: {r2:.3f}."
+        f"model's latents by ridge regression in bins of {made.bin_size * 1000:g} ms; {how}. "
+        f"R2 over all decoded bins: {r2:.3f}."
     )
 
 
@@ -100,38 +94,45 @@ def explained(values: Float[ndarray, "bin dim"], like: Behavior, t0: float, bin_
     return float((1 - ((y - p) ** 2).sum(axis=0) / np.maximum(total, 1e-12)).mean())
 
 
-def _with_labels(made: Annotation, fitted: Fitted, grid: Grid) -> Annotation:
-    from nwb_mtm.decoding.cross import CrossLabels, cross_fit
-
+def _with_labels(made: Annotation, models: Sequence[Fitted], grid: Grid) -> Annotation:
+    fitted = models[0]
     windows = _trial_windows(fitted)
     trials = fitted.recording.trials
     if windows is None or trials is None:
         return made
-    activity = _activity(fitted, windows)
+    source = Decoders(windows, models)
     assert windows.trial is not None
     assert trials.rows is not None
     columns: dict[str, ndarray] = {
         "start_time": trials.start[windows.trial],
         "stop_time": trials.stop[windows.trial],
         "trial_row": trials.rows[windows.trial],
-        "split": np.array([("train", "valid", "test", "dropped")[p] for p in _parts(fitted, windows)]),
+        "split": np.array([PARTS[p] for p in source.part]),
     }
     scores: dict[str, str] = {}
     for name in trials.targets:
-        found = cross_fit(windows, activity, name, counts=False)
-        if isinstance(found, CrossLabels) and (found.codes >= 0).any():
+        found = source.labels(name)
+        if found is not None and (found.codes >= 0).any():
             columns.update(_label_columns(found))
             scores[f"score.decoded.{name}.accuracy"] = repr(found.accuracy)
             columns["fold"] = found.fold.astype(np.int64)
     if not scores:
         return made
     order = np.argsort(columns["start_time"], kind="stable")
-    about = f"Labels of trials decoded from the model's latents in windows of {fitted.windows.alignment}; " + (
-        "every stretch of time by a decoder fitted on the others. A window that holds the response or the outcome "
-        "may tell it by movement."
-    )
     sorted_columns = {name: values[order] for name, values in columns.items()}
-    return replace(made, trials=sorted_columns, trials_about=about, facts={**made.facts, **scores})
+    return replace(
+        made, trials=sorted_columns, trials_about=_about_labels(made, fitted), facts={**made.facts, **scores}
+    )
+
+
+def _about_labels(made: Annotation, fitted: Fitted) -> str:
+    how = "every stretch of time (fold) by a decoder fitted on the others"
+    if made.models > 1:
+        how = f"each by the one of {made.models} models (fold), and a decoder, that have not seen its window"
+    return (
+        f"Labels of trials decoded from the model's latents in windows of {fitted.windows.alignment}; {how}. "
+        "A window that holds the response or the outcome may tell it by movement."
+    )
 
 
 def _label_columns(found: "CrossLabels") -> dict[str, ndarray]:
@@ -151,10 +152,6 @@ def _trial_windows(fitted: Fitted) -> Windows | None:
     bare = replace(fitted.recording, behaviors={})
     cut = Windows.around(bare, "trials.start_time", before=0.0, after=windows.width, bin_size=windows.bin_size)
     return cut if len(cut) else None
-
-
-def _parts(fitted: Fitted, windows: Windows) -> ndarray:
-    return fitted.split.parts(windows.start, windows.stop)
 
 
 def recompute_decoded(written: Written, recording: Recording) -> Mapping[str, float]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from nwb_mtm.annotation.blending import Grid, blend
@@ -36,6 +36,7 @@ class Plan:
     scheme: str
     causal: bool = False
     reach: float = 0.0
+    models: int = 1
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -54,6 +55,7 @@ def make(plan: Plan, *, include_trained: bool = False) -> Annotation:
         scheme=plan.scheme,
         causal=plan.causal,
         reach=plan.reach,
+        models=plan.models,
         facts={**plan.facts, **source_facts(plan.recording), **grid_facts(plan), **versions()},
         include_trained=include_trained,
     )
@@ -95,7 +97,8 @@ def _layers(plan: Plan, include_trained: bool) -> tuple[ndarray, ndarray]:
     late = plan.windows.extrapolated
     wanted = [(test & ~late, names.UNSEEN), (test & late, names.UNSEEN | names.EXTRAPOLATED)]
     if include_trained:
-        wanted += [(~test & ~late, names.SEEN), (~test & late, names.SEEN | names.EXTRAPOLATED)]
+        rest = _untested(plan.windows)
+        wanted += [(rest & ~late, names.SEEN), (rest & late, names.SEEN | names.EXTRAPOLATED)]
     rates = np.full((0, len(plan.units)), np.nan, np.float32)
     kind = np.zeros(plan.grid.bins, np.uint8)
     for rows, bits in wanted:
@@ -113,6 +116,16 @@ def _layers(plan: Plan, include_trained: bool) -> tuple[ndarray, ndarray]:
             f"{plan.recording.source.name} has no window that the model has not been trained on.", kind="no_unseen_time"
         )
     return rates, kind
+
+
+def _untested(windows: WindowTable) -> Bool[ndarray, " window"]:
+    """Windows that no model may be tested on, each once."""
+    test = np.zeros(len(windows), bool)
+    test[windows.rows("test")] = True
+    rest = np.flatnonzero(~np.isin(windows.start, windows.start[test]))
+    out = np.zeros(len(windows), bool)
+    out[rest[np.unique(windows.start[rest], return_index=True)[1]]] = True
+    return out
 
 
 def _pieces(plan: Plan, rows: Int[ndarray, " row"]) -> Iterator[tuple[float, ndarray]]:
@@ -161,7 +174,7 @@ def from_prediction(prediction: Prediction, recording: Recording) -> Plan:
 
     return Plan(
         recording, prediction.units, grid, table, predict, prediction.scheme, prediction.causal, prediction.reach,
-        {name: str(value) for name, value in prediction.provenance.items()},
+        1, {name: str(value) for name, value in prediction.provenance.items()},
     )  # fmt: skip
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float32, Int
 from numpy import ndarray
-from scipy.ndimage import gaussian_filter1d
 
-from nwb_mtm.annotation.blending import Grid, blend
+from nwb_mtm.annotation.blending import Grid
+from nwb_mtm.annotation.rivals import rivals_of
 from nwb_mtm.binning import bin_spikes, merge_intervals
 from nwb_mtm.errors import RecordingError
 from nwb_mtm.evaluation.guards import Pair, flag_pairs
@@ -18,8 +18,6 @@ from nwb_mtm.recording import Recording, Spikes
 
 Slice = Callable[[int, int], Float32[ndarray, "bin unit"]]
 CHUNK = 32  # blocks (or training windows) at a time
-SMOOTH = 2.0  # of the average response, in bins
-PRIOR = 3.0  # windows at the mean rate that the average response is drawn towards
 
 
 def score_units(recording: Recording, grid: Grid, rates: Slice, windows: WindowTable) -> dict[str, ndarray]:
@@ -61,17 +59,17 @@ def score_rates(spikes: Spikes, grid: Grid, rates: Slice, windows: WindowTable) 
     Spikes are in the columns' order; `rates(first, stop)` gives a stretch of the series in Hz.
     """
     width = window_bins(windows, grid.bin_size)
-    response, mean = training_response(spikes, windows, width, grid.bin_size)
-    model, flat, shaped = [], [], []
+    rivals = rivals_of(spikes, windows, width, grid.bin_size)
+    model: list[Sums] = []
+    others: tuple[list[Sums], ...] = ([], [], [])
     for first, counts, expected in _blocks(spikes, grid, rates, width):
-        average = _response_at(grid, first, expected.shape, response, mean, windows)
         valid = np.isfinite(expected)
         model.append(sums(counts, expected))
-        flat.append(sums(counts, np.broadcast_to(mean.astype(np.float32), expected.shape), valid=valid))
-        shaped.append(sums(counts, average, valid=valid))
+        for found, told in zip(others, rivals.over(grid, first, expected.shape)):
+            found.append(sums(counts, told, valid=valid))
     if not model:
         return {}
-    return _columns(_joined(model), _joined(flat), _joined(shaped), mean)
+    return _columns(_joined(model), [_joined(part) for part in others])
 
 
 def window_bins(windows: WindowTable, bin_size: float) -> int:
@@ -79,20 +77,6 @@ def window_bins(windows: WindowTable, bin_size: float) -> int:
     if not len(windows):
         return 100
     return max(1, int(round(float(np.median(windows.stop - windows.start)) / bin_size)))
-
-
-def training_response(
-    spikes: Spikes, windows: WindowTable, width: int, bin_size: float
-) -> tuple[Float[ndarray, "width unit"], Float[ndarray, " unit"]]:
-    """Average counts in training windows: bin by bin (smoothed), and over all of them."""
-    start = windows.start[windows.rows("train")]
-    total = np.zeros((width, len(spikes)))
-    for first in range(0, len(start), CHUNK):
-        counts = bin_spikes(spikes, start[first : first + CHUNK], bins=width, bin_size=bin_size)
-        total += counts.sum(axis=0, dtype=np.float64)
-    mean = np.maximum(total.sum(axis=0), 0.5) / max(1, len(start) * width)
-    smooth = gaussian_filter1d(total, SMOOTH, axis=0, mode="nearest")
-    return (smooth + PRIOR * mean) / (len(start) + PRIOR), mean
 
 
 def _blocks(
@@ -110,34 +94,25 @@ def _blocks(
         yield first, bin_spikes(spikes, start, bins=width, bin_size=grid.bin_size), expected
 
 
-def _response_at(
-    grid: Grid, first: int, shape: tuple[int, ...], response: ndarray, mean: ndarray, windows: WindowTable
-) -> ndarray:
-    """What the average response expects in a stretch: laid over the test windows, the mean elsewhere."""
-    here = Grid(grid.t0 + first * grid.bin_size, grid.bin_size, shape[0] * shape[1])
-    stop = here.t0 + here.bins * here.bin_size
-    rows = [r for r in windows.rows("test") if windows.start[r] < stop and windows.stop[r] > here.t0]
-    laid = blend(here, ((float(windows.start[r]), response) for r in rows), shape[2])
-    return np.where(np.isfinite(laid), laid, mean.astype(np.float32)).reshape(shape)
-
-
 def _joined(parts: list[Sums]) -> Sums:
     names = ("loss", "spikes", "entries", "saturated", "error", "squares")
     return Sums(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def _columns(model: Sums, flat: Sums, shaped: Sums, mean: ndarray) -> Mapping[str, ndarray]:
-    """The columns of the table, with intervals over blocks of consecutive time."""
+def _columns(model: Sums, rivals: list[Sums]) -> Mapping[str, ndarray]:
+    """The columns of the table, with intervals over blocks of consecutive time; the first rival is the mean."""
     used = np.flatnonzero(model.entries.sum(axis=1) > 0)
-    model, flat, shaped = model.take(used), flat.take(used), shaped.take(used)
-    whole = unit_scores(model.total(), mean)
-    best = np.where(flat.loss.sum(axis=0) <= shaped.loss.sum(axis=0), flat.loss, shaped.loss)
-    gained = best - model.loss
+    model, losses = model.take(used), np.stack([rival.loss[used] for rival in rivals])
+    nothing = np.ones(losses.shape[2])
+    whole = unit_scores(model.total(), nothing)
+    best = losses.sum(axis=1).argmin(axis=0)
+    gained = np.take_along_axis(losses, best[None, None], axis=0)[0] - model.loss
     spikes = model.spikes.sum(axis=0)
     scored = spikes > 0
+    over_mean = (losses[0] - model.loss).sum(axis=0) / (LN2 * np.maximum(spikes, 1))
     gain = np.where(scored, gained.sum(axis=0) / (LN2 * np.maximum(spikes, 1)), np.nan)
     weights = block_draws(len(used))
-    drawn = unit_scores(model.weighted(weights), mean).bps
+    drawn = unit_scores(model.weighted(weights), nothing).bps
     drawn_gain = (weights @ gained) / (LN2 * np.maximum(weights @ model.spikes, 1))
     low, high = _ends(whole.bps[0], drawn, len(used))
     gain_low, gain_high = _ends(gain, np.where(scored, drawn_gain, np.nan), len(used))
@@ -146,7 +121,7 @@ def _columns(model: Sums, flat: Sums, shaped: Sums, mean: ndarray) -> Mapping[st
         "bps": whole.bps[0],
         "bps_low": low,
         "bps_high": high,
-        "bps_train_null": whole.bps_train_null[0],
+        "bps_train_null": np.where(scored, over_mean, np.nan),
         "d2": whole.d2[0],
         "gain": gain,
         "gain_low": gain_low,

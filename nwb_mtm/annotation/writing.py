@@ -111,9 +111,9 @@ def read_options(model: Any) -> ReadOptions:
     """Files are read as they were for training."""
     if isinstance(model, Prediction):
         return ReadOptions()
-    from nwb_mtm.annotation.predicting import load
+    from nwb_mtm.predictor import load_folds
 
-    units = load(model).config.units
+    units = load_folds(model)[0].config.units
     return ReadOptions(
         quality=units.quality,
         regions_from=units.regions_from or None,
@@ -137,9 +137,9 @@ def annotation_of(recording: Recording, model: Any, options: Options) -> Annotat
     if isinstance(model, Prediction):
         return made
     from nwb_mtm.annotation.decoded import add_decoded
-    from nwb_mtm.annotation.predicting import beside, load
+    from nwb_mtm.annotation.predicting import beside_all
 
-    return add_decoded(made, beside(load(model), recording), options.what)
+    return add_decoded(made, beside_all(model, recording), options.what)
 
 
 def _plan(recording: Recording, model: Any, options: Options) -> Plan:

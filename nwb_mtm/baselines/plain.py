@@ -151,7 +151,7 @@ def psth_condition(evidence: Evidence, score: Score, plan: Sequence[Pass]) -> Fl
 
 
 @dataclass(frozen=True, eq=False)
-class _Totals:
+class Totals:
     """Spikes of every window, and what the PSTH expects there."""
 
     time: Float[ndarray, " window"]
@@ -159,7 +159,8 @@ class _Totals:
     expected: Float[ndarray, "window unit"]
 
     @classmethod
-    def of(cls, windows: Windows, expected: Float[ndarray, "window bin unit"]) -> "_Totals":
+    def of(cls, windows: Windows, expected: Float[ndarray, "window bin unit"]) -> "Totals":
+        """The sums over observed bins."""
         seen = windows.valid
         spikes = np.where(seen, windows.counts, 0).sum(axis=1, dtype=np.float64)
         return cls(windows.start, spikes, np.where(seen, expected, 0.0).sum(axis=1))
@@ -169,15 +170,22 @@ class _Totals:
         return float((ratio * self.expected - self.spikes * np.log(ratio)).sum())
 
 
-def _shrunk(spikes: ndarray, expected: ndarray, prior: float) -> ndarray:
+def shrunk(spikes: ndarray, expected: ndarray, prior: float) -> ndarray:
     """A rate relative to what was expected, drawn towards 1 by a prior worth some spikes."""
     return np.asarray((prior + spikes) / (prior + expected))
 
 
-def _nearby(totals: _Totals, time: Float[ndarray, " window"], tau: float, prior: float) -> ndarray:
+def nearby(totals: Totals, time: Float[ndarray, " window"], tau: float, prior: float) -> ndarray:
+    """Every unit's rate beside the expected one, from windows around a time."""
     gap = np.abs(time[:, None] - totals.time[None])
     weight = np.exp(-(gap - gap.min(axis=1, keepdims=True)) / tau)
-    return _shrunk(weight @ totals.spikes, weight @ totals.expected, prior)
+    return shrunk(weight @ totals.spikes, weight @ totals.expected, prior)
+
+
+def memory(learned: Totals, asked: Totals) -> tuple[float, float]:
+    """How long and how much neighbouring windows count: what explains other windows best."""
+    grid = [(tau, prior) for tau in DRIFT_TAUS for prior in (*PRIORS, 1e6)]
+    return min(grid, key=lambda g: asked.loss(nearby(learned, asked.time, *g)))
 
 
 def drift(evidence: Evidence, score: Score, plan: Sequence[Pass]) -> Float[ndarray, "window bin unit"]:
@@ -188,12 +196,11 @@ def drift(evidence: Evidence, score: Score, plan: Sequence[Pass]) -> Float[ndarr
 def drift_expectation(evidence: Evidence) -> Float[ndarray, "window bin unit"]:
     """The drift baseline in every bin of the test windows."""
     fit, choose = evidence.tuning
-    learned = _Totals.of(fit, conditional_psth(evidence, fit, fit))
-    asked = _Totals.of(choose, conditional_psth(evidence, choose, fit))
-    grid = [(tau, prior) for tau in DRIFT_TAUS for prior in (*PRIORS, 1e6)]
-    tau, prior = min(grid, key=lambda g: asked.loss(_nearby(learned, choose.start, *g)))
-    everything = _Totals.of(evidence.train, conditional_psth(evidence, evidence.train, evidence.train))
-    ratio = _nearby(everything, evidence.test.start, tau, prior)
+    learned = Totals.of(fit, conditional_psth(evidence, fit, fit))
+    asked = Totals.of(choose, conditional_psth(evidence, choose, fit))
+    tau, prior = memory(learned, asked)
+    everything = Totals.of(evidence.train, conditional_psth(evidence, evidence.train, evidence.train))
+    ratio = nearby(everything, evidence.test.start, tau, prior)
     base = conditional_psth(evidence, evidence.test, evidence.train)
     return np.asarray(base * ratio[:, None], np.float32)
 
@@ -220,7 +227,7 @@ def _own_past(windows: Windows, base: ndarray, origin: int, tau: float, prior: f
     seen = windows.valid[:, :origin]
     spikes = np.einsum("t,wtn->wn", weight, np.where(seen, windows.counts[:, :origin], 0))
     expected = np.einsum("t,wtn->wn", weight, np.where(seen, base[None, :origin], 0.0))
-    return _shrunk(spikes, expected, prior)
+    return shrunk(spikes, expected, prior)
 
 
 BlindBaseline = Callable[[Evidence, Score, Sequence[Pass]], Float[ndarray, "window bin unit"]]

@@ -80,6 +80,31 @@ def cross_fit(
         )
 
 
+def decode_left_out(
+    windows: Windows,
+    activity: Shaped[ndarray, "window bin feature"],
+    target: str,
+    *,
+    fits: Bool[ndarray, " window"],
+    left: Bool[ndarray, " window"],
+    counts: bool = True,
+) -> Float[ndarray, "left ..."] | None:
+    """Decode some windows by one decoder fitted on others: chances of labels, or a series; None without enough."""
+    if windows.trials is not None and target in windows.trials.columns:
+        labels = labels_of(windows, target)
+        known = fits & labels.known
+        if known.sum() < LEAST_TRAIN or len(np.unique(labels.codes[known])) < 2:
+            return None
+        table = TrialFeatures(root=counts).of(activity, windows.bin_size)
+        return np.asarray(_label_chances(table, labels, known, windows.start)[left])
+    series = windows.behaviors[target]
+    known = fits & series.valid.any(axis=1)
+    if known.sum() < LEAST_TRAIN:
+        return None
+    columns = series_features(activity, windows.bin_size, np.arange(len(windows)), smooth=SMOOTH if counts else 0.0)
+    return _series_values(columns, targets_for(series), series.valid, known, windows.start, left)
+
+
 def cross_fit_labels(
     features: Float[ndarray, "window feature"],
     labels: Labels,

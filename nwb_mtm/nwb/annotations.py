@@ -36,9 +36,15 @@ class WindowTable:
     def __len__(self) -> int:
         return len(self.start)
 
-    def rows(self, split: str) -> ndarray:
-        """Which windows belong to a part."""
-        return np.flatnonzero([name == split for name in self.split])
+    def rows(self, split: str, fold: int | None = None) -> ndarray:
+        """Which windows belong to a part; of one model, when there are several."""
+        inside = np.array([name == split for name in self.split], bool)
+        return np.flatnonzero(inside if fold is None else inside & (self.fold == fold))
+
+    @property
+    def models(self) -> tuple[int, ...]:
+        """The numbers of the models that predicted."""
+        return tuple(np.unique(self.fold).tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +77,7 @@ class Annotation:
     trials_about: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     include_trained: bool = False
+    models: int = 1  # in turn, each predicting what it was not trained on
 
     @property
     def clock(self) -> dict[str, float]:
@@ -88,11 +95,11 @@ class Annotation:
 
     def describe(self, bit: int) -> str:
         """What a rate series is, and first of all what it must not be used for."""
-        which = (
-            "Only time that the model was not trained on"
-            if bit == UNSEEN
-            else "Only time that the model was trained on, or selected by"
-        )
+        which = "Only time that the model was trained on, or selected by"
+        if bit == UNSEEN:
+            which = "Only time that the model was not trained on"
+        if bit == UNSEEN and self.models > 1:
+            which = f"Every window by the one of {self.models} models that was not trained on it (fold in {WINDOWS})"
         return (
             f"{self.warning()} Firing rates (Hz) of {len(self.units)} units, one column for each row of {UNITS}, "
             f"at the middle of bins of {self.bin_size * 1000:g} ms. {HIDDEN.get(self.scheme, '')} "

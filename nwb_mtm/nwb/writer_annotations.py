@@ -38,7 +38,7 @@ COLUMNS: Mapping[str, str] = {
     "bps_high": "upper end of its 95 % interval",
     "bps_train_null": "bits per spike over the unit's mean rate in training time",
     "d2": "share of the Poisson deviance explained",
-    "gain": "bits per spike over the better of the training mean and the average response",
+    "gain": "bits per spike over the best of the training mean, the average response, and that response with drift",
     "gain_low": "lower end of its 95 % interval (paired)",
     "gain_high": "upper end of its 95 % interval (paired)",
     "reliable": "the gain's interval lies above 0 and the unit is in no flagged pair",
@@ -177,10 +177,12 @@ def _window_table(annotation: Annotation) -> TimeIntervals:
         VectorData(name="start_time", description="start (s)", data=windows.start),
         VectorData(name="stop_time", description="stop (s)", data=windows.stop),
         VectorData(name="split", description="train, valid, test or dropped", data=list(windows.split)),
-        VectorData(name="fold", description="which of several models predicted it, 0 the only", data=windows.fold),
+        VectorData(name="fold", description="the model that the row is about, 0 the only", data=windows.fold),
         VectorData(name="extrapolated", description="of a kind not trained on", data=windows.extrapolated),
     ]
     about = "The windows the model saw in training (train), was selected by (valid), or did not see (test)."
+    if annotation.models > 1:
+        about += " Of several models, each has rows of its own; a window is predicted by the model that tests it."
     ids = ElementIdentifiers(name="id", data=np.arange(len(windows)))
     return TimeIntervals(name=names.WINDOWS, description=about, columns=columns, id=ids)
 
@@ -201,6 +203,8 @@ def _latents(annotation: Annotation, form: Form) -> TimeSeries:
         f"{annotation.warning()} Internal state of the model, {annotation.latents.shape[1]} numbers for every bin, "
         "no unit hidden; the axes have no order and no meaning of their own."
     )
+    if annotation.models > 1:
+        about += f" Of the first of {annotation.models} models alone (fold 0), since each has axes of its own."
     data = form.pack(annotation.latents)
     return TimeSeries(name=names.LATENTS, data=data, unit="a.u.", description=about, **annotation.clock)
 
