@@ -49,8 +49,9 @@ class Stop:
 def follow(events: "Iterator[Event]") -> "Scores | None":
     """Show every event; the scores, when there are any."""
     from nwb_mtm.road.finetuning import Compared
-    from nwb_mtm.road.fitting import Scored, Stopped, Written
+    from nwb_mtm.road.fitting import Scored, Written
     from nwb_mtm.road.gathering import Said
+    from nwb_mtm.road.stepping import Stopped
     from nwb_mtm.training import Step
 
     out = console(stderr=True)
@@ -80,6 +81,15 @@ def follow(events: "Iterator[Event]") -> "Scores | None":
     if compared:
         show_compared(compared)
     return scores
+
+
+def follow_in_silence(events: "Iterator[Event]") -> None:
+    """What a rank does that is not the first: work, and show nothing."""
+    from nwb_mtm.road.stepping import Stopped
+
+    for event in events:
+        if isinstance(event, Stopped):
+            sys.exit(STOPPED)
 
 
 def show_compared(found: "Sequence[Compared]") -> None:

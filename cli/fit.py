@@ -4,11 +4,11 @@ import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .events import Stop, follow
+from .events import Stop, follow, follow_in_silence
 from .options import (
     build_config,
     build_sources,
@@ -22,6 +22,11 @@ from .options import (
 )
 from .sections import Sectioned
 
+if TYPE_CHECKING:
+    from nwb_mtm.config import Config
+    from nwb_mtm.distributed import World
+    from nwb_mtm.runs import RunFolder
+
 EPILOG = """\b
 Examples:
   nwb-mtm fit session.nwb
@@ -30,6 +35,7 @@ Examples:
   nwb-mtm fit session.nwb --folds 5 --budget 30m
   nwb-mtm fit new.nwb --from runs/pretrained --freeze trunk
   nwb-mtm fit --resume runs/session-20260102-030405
+  torchrun --nproc-per-node 8 -m nwb_mtm_cli fit runs.toml -o runs/large
 
 Exit codes: 0 done, 1 an error said plainly, 2 wrong usage, 75 stopped and
 saved (go on with --resume).
@@ -50,6 +56,7 @@ saved (go on with --resume).
 @click.option("--trials-curve", metavar="10,25,50", help="With --from: compare for these numbers of windows.")
 @click.option("--resume", metavar="RUN|auto", help="Go on with a stopped run; auto starts or goes on (with -o).")
 @click.option("--truth", type=click.Path(path_type=Path), help="Folder with the true rates of simulated files.")
+@click.option("--tensorboard", is_flag=True, help="Write curves for TensorBoard too, into the run folder.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop (= nwb-mtm plan).")
 @source_options
 @output_options
@@ -70,12 +77,14 @@ def command(sources: tuple[str, ...], **chosen: Any) -> None:
 
 
 def run_fit(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
-    """Start or go on with a run, and show what happens."""
+    """Start or go on with a run, and show what happens; with torchrun or srun, together with the other processes."""
     from nwb_mtm.checkpoint import load
+    from nwb_mtm.distributed import start
     from nwb_mtm.road.fitting import FitOptions, fit_run, resume_run
-    from nwb_mtm.runs import create, default_folder
 
-    with Stop() as stop:
+    config = None if chosen["resume"] not in (None, "auto") else _settings(chosen)
+    device = config.train.device if config is not None else "auto"
+    with Stop() as stop, start(device) as world:
         options = FitOptions(
             sources=build_sources(chosen),
             strict=chosen["strict"],
@@ -86,30 +95,53 @@ def run_fit(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
             control=not chosen["no_control"],
             trials_curve=tuple(counts(chosen["trials_curve"], "--trials-curve")),
             stop=stop,
+            tensorboard=chosen["tensorboard"],
+            world=world,
         )
-        going = _going_on(chosen)
+        show = follow if world.first else follow_in_silence
+        going = _going_on(chosen, world)
         if going is not None:
-            follow(resume_run(going, options))
+            show(resume_run(going, options))
             return
         if not sources:
             raise click.UsageError("Name at least one SOURCE, e.g. nwb-mtm fit session.nwb")
-        folder = chosen["output_dir"] or default_folder(sources[0], datetime.now().strftime("%Y%m%d-%H%M%S"))
-        config = build_config(chosen)
-        if chosen["init"] and config.split.folds > 1:
-            raise click.UsageError("--from and --folds exclude each other: the first model has seen all of its time.")
-        if chosen["exact"]:
-            config = config.changed({"evaluate.folds": 0})
-        if chosen["decode"] is not None:
-            config = config.changed({"evaluate.decode": chosen["decode"]})
+        assert config is not None
+        run = _new_folder(sources, chosen, world)
+        if run is not None:
+            show(fit_run(sources, run, config, options))
+
+
+def _settings(chosen: dict[str, Any]) -> "Config":
+    config = build_config(chosen)
+    if chosen["init"] and config.split.folds > 1:
+        raise click.UsageError("--from and --folds exclude each other: the first model has seen all of its time.")
+    if chosen["exact"]:
+        config = config.changed({"evaluate.folds": 0})
+    if chosen["decode"] is not None:
+        config = config.changed({"evaluate.decode": chosen["decode"]})
+    return config
+
+
+def _new_folder(sources: tuple[str, ...], chosen: dict[str, Any], world: "World") -> "RunFolder | None":
+    """The run folder, made by the first process; none when there is one that is kept."""
+    from nwb_mtm.runs import RunFolder, create, default_folder
+
+    if not world.first:
+        said = world.say("")
+        return RunFolder(Path(said)) if said else None
+    folder = chosen["output_dir"] or default_folder(sources[0], datetime.now().strftime("%Y%m%d-%H%M%S"))
+    run = None
+    try:
         run = create(folder, chosen["existing"])
-        if run is None:
-            click.echo(f"{folder} exists and is skipped.", err=True)
-            return
-        follow(fit_run(sources, run, config, options))
+    finally:
+        world.say("" if run is None else str(run.path))
+    if run is None:
+        click.echo(f"{folder} exists and is skipped.", err=True)
+    return run
 
 
-def _going_on(chosen: dict[str, Any]) -> Path | None:
-    """The run to go on with, when there is one."""
+def _going_on(chosen: dict[str, Any], world: "World") -> Path | None:
+    """The run to go on with, when there is one; the first process looks for all."""
     if chosen["resume"] is None:
         return None
     if chosen["resume"] != "auto":
@@ -117,7 +149,8 @@ def _going_on(chosen: dict[str, Any]) -> Path | None:
     if chosen["output_dir"] is None:
         raise click.UsageError("--resume auto needs -o RUN, the folder to start or go on in.")
     folder = Path(chosen["output_dir"])
-    return folder if (folder / "resume.safetensors").exists() or (folder / "model.safetensors").exists() else None
+    there = (folder / "resume.safetensors").exists() or (folder / "model.safetensors").exists()
+    return folder if world.say("there" if there else "") else None
 
 
 def command_line() -> str:

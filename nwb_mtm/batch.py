@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 from torch import Tensor
 
@@ -16,6 +18,7 @@ from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
 
 PADDING = -1
+DEVICE_SHARE = 0.5  # of a GPU's free memory that counts may take
 TENSORS = ("counts", "valid", "unit", "region", "session", "kin")  # of a batch
 CONTEXT = -1  # a unit that is never hidden as part of a region
 
@@ -101,41 +104,91 @@ def make_batch(
 
 
 def collate(windows: Sequence[Windows], rosters: Sequence[Roster], index: Sequence[tuple[int, int]]) -> Batch:
-    """A batch of the windows named by (session, window)."""
-    used = sorted({i for i, _ in index})
-    bins = max((windows[i].bins for i in used), default=0)
-    units = max((len(windows[i].units) for i in used), default=0)
-    regions = max((len(rosters[i].names) for i in used), default=0)
-    batch = len(index)
-    counts = np.zeros((batch, bins, units), np.float32)
-    valid = np.zeros((batch, bins, units), bool)
-    unit = np.full((batch, units), PADDING, np.int64)
-    region = np.full((batch, units), CONTEXT, np.int64)
-    kin = np.zeros((batch, regions, units), bool)
-    session = np.array([rosters[i].session for i, _ in index], np.int64).reshape(-1)
-    where = np.array([i for i, _ in index]).reshape(-1)
-    for i in used:
-        rows = np.flatnonzero(where == i)
-        own = np.array([index[int(row)][1] for row in rows])
-        one, roster = windows[i], rosters[i]
-        inside = np.arange(len(one.units))
-        shape = np.ix_(rows, np.arange(one.bins), inside)
-        seen = True if one.observed is None else one.observed[own]
-        valid[shape] = seen
-        counts[shape] = np.where(seen, one.counts[own], 0)
-        unit[np.ix_(rows, inside)] = roster.unit
-        region[np.ix_(rows, inside)] = roster.region
-        kin[np.ix_(rows, np.arange(len(roster.names)), inside)] = roster.kin
-    arrays = (counts, valid, unit, region, session, kin)
-    tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in zip(TENSORS, arrays)}
-    alone = rosters[used[0]].session if len(used) == 1 else PADDING
-    return Batch(**tensors, complete=bool(valid.all()), alone=alone)
+    """A batch of the windows named by (session, window), in that order."""
+    shelf = Shelf(windows, rosters)
+    runs = [(i, [row for _, row in some]) for i, some in groupby(index, key=itemgetter(0))]
+    return join([shelf.batch(i, torch.tensor(rows)) for i, rows in runs] or [_nothing()])
+
+
+def _nothing() -> Batch:
+    none = torch.zeros(0, dtype=torch.long)
+    entries, flags = torch.zeros(0, 0, 0), torch.zeros(0, 0, 0, dtype=torch.bool)
+    return Batch(entries, flags, none.view(0, 0), none.view(0, 0), none, flags)
+
+
+class Shelf:
+    """Every session's counts as they are stored, where batches are put together: on a GPU where they fit there."""
+
+    def __init__(
+        self, windows: Sequence[Windows], rosters: Sequence[Roster], device: torch.device | None = None
+    ) -> None:
+        self.windows, self.rosters, self.device = windows, rosters, device or torch.device("cpu")
+        self.moved: dict[int, Tensor] = {}
+        self.fixed: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+        size = sum(one.counts.nbytes for one in windows)
+        self.moves = self.device.type == "cuda" and size < DEVICE_SHARE * torch.cuda.mem_get_info(self.device)[0]
+
+    def batch(self, session: int, rows: Int[Tensor, " window"]) -> Batch:
+        """Some windows of one session; nothing waits for the device."""
+        one = self.windows[session]
+        if session not in self.fixed:
+            roster = self.rosters[session]
+            self.fixed[session] = (self._put(roster.unit), self._put(roster.region), self._put(roster.kin))
+        unit, region, kin = self.fixed[session]
+        counts, count = self._counts(session, rows), len(rows)
+        if one.observed is None:
+            valid = torch.ones((), dtype=torch.bool, device=self.device).expand(counts.shape)
+        else:
+            valid = self._put(one.observed[rows.numpy()])
+            counts = torch.where(valid, counts, 0.0)
+        number = self.rosters[session].session
+        return Batch(
+            counts=counts,
+            valid=valid,
+            unit=unit.expand(count, -1),
+            region=region.expand(count, -1),
+            session=torch.full((count,), number, device=self.device),
+            kin=kin.expand(count, -1, -1),
+            complete=one.observed is None,
+            alone=number,
+        )
+
+    def _counts(self, session: int, rows: Int[Tensor, " window"]) -> Float[Tensor, "window bin unit"]:
+        counts = self.windows[session].counts
+        if not self.moves:
+            return self._put(counts[rows.numpy()]).float()
+        if session not in self.moved:
+            small = counts.astype(np.int32) if counts.dtype.itemsize > 1 else counts  # torch lacks most of uint16
+            self.moved[session] = torch.tensor(small, device=self.device)
+        return self.moved[session].index_select(0, rows.to(self.device, non_blocking=True)).float()
+
+    def _put(self, array: Shaped[ndarray, "*shape"]) -> Shaped[Tensor, "*shape"]:
+        """On the device; from pinned memory, so that nothing waits."""
+        tensor = torch.from_numpy(np.array(array, np.int32 if array.dtype == np.uint16 else array.dtype))
+        if self.device.type == "cpu":
+            return tensor
+        return (tensor.pin_memory() if self.device.type == "cuda" else tensor).to(self.device, non_blocking=True)
 
 
 def join(batches: Sequence[Batch]) -> Batch:
-    """One batch of all windows; sizes must agree."""
-    complete = all(one.complete for one in batches)
-    sessions = {one.alone for one in batches}
-    alone = sessions.pop() if len(sessions) == 1 else PADDING
-    tensors: dict[str, Any] = {name: torch.cat([getattr(one, name) for one in batches]) for name in TENSORS}
-    return replace(batches[0], **tensors, complete=complete, alone=alone)
+    """One batch of all windows; shorter windows and smaller sessions are padded."""
+    bins, units = (max(one.counts.shape[axis] for one in batches) for axis in (1, 2))
+    regions = max(one.kin.shape[1] for one in batches)
+    alike = all(one.counts.shape[1:] == (bins, units) for one in batches)
+    numbers = {one.alone for one in batches}
+    tensors: dict[str, Any] = {
+        "counts": torch.cat([pad(one.counts, bins, units) for one in batches]),
+        "valid": torch.cat([pad(one.valid, bins, units) for one in batches]),
+        "unit": torch.cat([pad(one.unit, units, value=PADDING) for one in batches]),
+        "region": torch.cat([pad(one.region, units, value=CONTEXT) for one in batches]),
+        "session": torch.cat([one.session for one in batches]),
+        "kin": torch.cat([pad(one.kin, regions, units) for one in batches]),
+    }
+    alone = numbers.pop() if len(numbers) == 1 and alike else PADDING
+    return Batch(**tensors, complete=alike and all(one.complete for one in batches), alone=alone)
+
+
+def pad(tensor: Shaped[Tensor, "batch ..."], *sizes: int, value: int = 0) -> Shaped[Tensor, "batch ..."]:
+    """The tensor with its last axes as long as these."""
+    ends = [end for size, have in zip(sizes[::-1], tensor.shape[::-1]) for end in (0, size - have)]
+    return torch.nn.functional.pad(tensor, ends, value=value) if any(ends) else tensor

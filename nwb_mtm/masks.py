@@ -1,14 +1,14 @@
 """What is hidden and what is scored: the schemes of multi-task masking (arXiv 2407.14668, section 3.1)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from nwb_mtm.batch import Batch
+from nwb_mtm.batch import Batch, pad
 from nwb_mtm.config import SchemeConfig
 
 SCHEMES = ("neuron", "causal", "inter-region", "intra-region", "temporal", "random-token", "region-subset")
@@ -47,8 +47,9 @@ class Mask:
 
 
 def join(masks: Sequence[Mask]) -> Mask:
-    """One mask for the windows of all; all look at the past only, or none does."""
-    hidden, scored = torch.cat([m.hidden for m in masks]), torch.cat([m.scored for m in masks])
+    """One mask for the windows of all, padded; all look at the past only, or none does."""
+    bins, units = (max(mask.hidden.shape[axis] for mask in masks) for axis in (1, 2))
+    hidden, scored = (torch.cat([pad(getattr(m, name), bins, units) for m in masks]) for name in ("hidden", "scored"))
     return Mask(hidden, scored, masks[0].scheme, masks[0].causal, torch.cat([m.prompts for m in masks]))
 
 
@@ -201,14 +202,6 @@ def make_schemes(config: SchemeConfig) -> Mapping[str, MaskScheme]:
         (config.region_subset, RegionSubsetMask()),
     )
     return {scheme.name: scheme for weight, scheme in known if weight > 0}
-
-
-def draw_shared(scheme: MaskScheme, batch: Batch, group: Int[Tensor, " batch"], rng: torch.Generator) -> Mask:
-    """One mask for all windows of a group; a group has one session."""
-    _, row = torch.unique(group, return_inverse=True)
-    first = torch.stack([(row == i).nonzero()[0, 0] for i in range(int(row.max()) + 1)])
-    mask = scheme.draw(batch.take(first), rng).take(row)
-    return replace(mask, scored=mask.scored & batch.valid)
 
 
 def unseen(batch: Batch, hidden: Bool[Tensor, " unit"]) -> Bool[Tensor, "batch bin unit"]:

@@ -1,22 +1,45 @@
 """Which windows a step looks at, and what is hidden of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
-from nwb_mtm.batch import Batch, Roster, collate
+from nwb_mtm.batch import Batch, Roster, Shelf, join
 from nwb_mtm.config import Config
-from nwb_mtm.masks import REGION_SCHEMES, Mask, MaskScheme, draw_shared, join, make_schemes
+from nwb_mtm.masks import REGION_SCHEMES, Mask, MaskScheme, make_schemes
+from nwb_mtm.masks import join as join_masks
 from nwb_mtm.windows import Windows
 
 
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """Windows of one session for one scheme, and the seed of all else that is left to chance about them."""
+
+    scheme: str
+    session: int
+    windows: Int[Tensor, " window"]
+    seed: int
+
+
 class Sampler:
-    """Draws sessions, windows and masks; all chance comes from one generator."""
+    """Draws sessions, windows and masks; all chance comes from one generator.
+
+    Who else is in the batch changes nothing about a draw, so that ranks can share the draws of a step.
+    """
 
     def __init__(
-        self, windows: Sequence[Windows], rosters: Sequence[Roster], config: Config, rng: torch.Generator
+        self,
+        windows: Sequence[Windows],
+        rosters: Sequence[Roster],
+        config: Config,
+        rng: torch.Generator,
+        device: torch.device | None = None,
     ) -> None:
         self.windows, self.rosters, self.config, self.rng = windows, rosters, config, rng
+        self.shelf = Shelf(windows, rosters, device)
         self.schemes = self._usable()
 
     def _usable(self) -> Mapping[str, MaskScheme]:
@@ -40,26 +63,32 @@ class Sampler:
         weights = {n: getattr(self.config.schemes, n.replace("-", "_")) for n in self.schemes}
         return float(weights[name] / sum(weights.values()))
 
-    def draw(self, names: Sequence[str], device: torch.device) -> tuple[Batch, Mask, list[slice]]:
-        """Windows for every scheme, and what is hidden of them; windows of a group share a session and a mask."""
+    def draw(self, names: Sequence[str]) -> list[Draw]:
+        """Which windows of which sessions this step looks at for every scheme."""
         train, together = self.config.train, self.config.schemes.together
-        index = [self._draw_windows(needs_regions=name in REGION_SCHEMES) for name in names]
-        batch = collate(self.windows, self.rosters, [pair for pairs in index for pair in pairs])
-        size = len(index[0])
-        group = torch.arange(size) // (train.batch if together else 1)
-        parts = [slice(i * size, (i + 1) * size) for i in range(len(names))]
-        drawn = [draw_shared(self.schemes[name], batch.take(part), group, self.rng) for name, part in zip(names, parts)]
-        return batch.to(device), join(drawn).to(device), parts
+        drawn = []
+        for name in names:
+            count = train.masks if together else 1
+            for session in self._draw_sessions(count, needs_regions=name in REGION_SCHEMES):
+                rows = torch.randint(len(self.windows[session]), (train.batch,), generator=self.rng)
+                seed = int(torch.randint(2**62, (1,), generator=self.rng))
+                drawn.append(Draw(name, session, rows, seed))
+        return drawn
 
-    def _draw_windows(self, *, needs_regions: bool) -> list[tuple[int, int]]:
-        """(session, window) pairs, one session after the other."""
-        train = self.config.train
-        sessions = self._draw_sessions(train.masks if self.config.schemes.together else 1, needs_regions=needs_regions)
-        return [
-            (session, int(window))
-            for session in sessions
-            for window in torch.randint(len(self.windows[session]), (train.batch,), generator=self.rng)
-        ]
+    def assemble(self, draws: Sequence[Draw]) -> tuple[Batch, Mask]:
+        """The windows and what is hidden of them, on the device; chance is every draw's own."""
+        batches = [self.shelf.batch(draw.session, draw.windows) for draw in draws]
+        masks = [self._hide(draw, batch) for draw, batch in zip(draws, batches)]
+        return join(batches), join_masks(masks)
+
+    def _hide(self, draw: Draw, batch: Batch) -> Mask:
+        """One mask for all windows of a draw, or one for each where schemes are not trained together."""
+        scheme, rng = self.schemes[draw.scheme], torch.Generator().manual_seed(draw.seed)
+        if not self.config.schemes.together:
+            return scheme.draw(batch, rng)
+        shared = scheme.draw(batch.take(slice(0, 1)), rng)
+        hidden, scored = (part.expand(batch.counts.shape) for part in (shared.hidden, shared.scored))
+        return Mask(hidden, scored & batch.valid, shared.scheme, shared.causal)
 
     def _draw_sessions(self, count: int, *, needs_regions: bool) -> list[int]:
         """Sessions by the square root of their number of windows, times their own weight."""

@@ -11,27 +11,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nwb_mtm.batch import Batch, Roster
+from nwb_mtm.batch import Roster
 from nwb_mtm.checkpoint import Checkpoint, read_tensors, write_tensors
 from nwb_mtm.config import Config, seconds
+from nwb_mtm.distributed import ALONE, World, owners
 from nwb_mtm.errors import RunError
-from nwb_mtm.losses import poisson_nll
-from nwb_mtm.masks import Mask, make_schemes
-from nwb_mtm.model import MtM, build
-from nwb_mtm.model.align import align
-from nwb_mtm.model.compute import choose_device, choose_precision, few_threads, make_optimizer, set_precision
+from nwb_mtm.masks import make_schemes
+from nwb_mtm.model import MtM
+from nwb_mtm.model.compute import choose_device, choose_precision, few_threads, set_precision
+from nwb_mtm.model.sharding import Rows, has_rows, keep_rows, some_sessions
 from nwb_mtm.model.sizes import sized
-from nwb_mtm.model.start import start_from
-from nwb_mtm.model.transfer import freeze_trunk, transfer
+from nwb_mtm.model.start import new_model
 from nwb_mtm.model.validating import best_share, spread
 from nwb_mtm.passes import Score
+from nwb_mtm.resuming import pack, part, unpack, weight_of
 from nwb_mtm.sampling import Sampler
+from nwb_mtm.updating import Done, Updater, Watch
 from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
 
 TIMED_STEPS = 24  # warm steps that fix the number of steps
 LOOKS = 10  # validations in a run
-LARGEST_STEP = 0.05  # norm above which a gradient is shortened
+AHEAD = 10  # steps that a GPU is given before their losses are read
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Training:
         init: Checkpoint | None = None,
         freeze: str | None = None,
         provenance: Mapping[str, Any] | None = None,
+        world: World = ALONE,
     ) -> None:
         config = config or Config()
         if seed is not None:
@@ -79,21 +81,21 @@ class Training:
         self.valid = spread(self.valid)
         self.config = sized(config, self.windows)
         self.provenance = dict(provenance or {})
-        strict = config.units.strict_regions
-        self.rosters = [Roster.of(one.units, one.session, self.vocabulary, strict=strict) for one in self.windows]
         self.bins = init.bins if init is not None else max(one.bins for one in self.windows)
         self.rng = torch.Generator().manual_seed(self.config.train.seed)
-        self.model = self._new_model(init)
+        self.world = world
+        self._share_sessions()
         self.device = choose_device(self.config.train.device)
         precision = choose_precision(self.config, self.device)
         self.config = self.config.changed({"train.precision": precision})
-        self.model.to(self.device)
+        self.model = self._new_model(init).to(self.device)
         set_precision(self.model, precision, self.device)
-        self.sampler = Sampler(self.windows, self.rosters, self.config, self.rng)
-        self.schemes = self.sampler.schemes
-        self.entries = sum(one.counts.size for one in self.windows)
-        self.optimizer = make_optimizer(self.model, self.config.train)
-        self.average = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+        sampler = Sampler(self.windows, self._rosters(), self.config, self.rng, self.device)
+        self.schemes = sampler.schemes
+        self.updater = Updater(self.model, sampler, self.config, world, self.own.sessions)
+        self.watch = Watch(sampler)
+        averaged = self.model.named_parameters() if self.config.train.average else ()
+        self.average = {name: p.detach().clone() for name, p in averaged}
         self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
         self.best_score = -math.inf
         self.best_valid: Mapping[str, float] = {}
@@ -102,22 +104,29 @@ class Training:
         self.steps = self.config.train.steps
         self.pace = 0.0  # seconds a step takes, validation included
 
+    def _share_sessions(self) -> None:
+        """Give every session to a rank, by how much work it will be."""
+        costs = dict.fromkeys(self.vocabulary.sessions, 0.0)
+        for one in self.windows:
+            costs[one.session] += one.weight * len(one) ** 0.5 * one.bins * len(one.units)
+        owner = dict(zip(costs, owners(list(costs.values()), self.world.size)))
+        kept = [[key for key in costs if owner[key] == rank] for rank in range(self.world.size)]
+        self.rows = [Rows.of(self.vocabulary, keys) for keys in kept]
+        self.own = some_sessions(self.vocabulary, kept[self.world.rank])
+
     def _new_model(self, init: Checkpoint | None) -> MtM:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.train.seed)
-            model = build(self.config, self.vocabulary, self.bins)
-        for one, roster in zip(self.windows, self.rosters):
-            start_from(model, roster.unit, one.counts, one.valid)
-        if init is not None:
-            known = init.vocabulary.units
-            kept = self.config.train.freeze == "trunk" or any(one.session in known for one in self.windows)
-            transfer(init.weights, init.vocabulary, model, self.vocabulary, dynamics=kept)
-            for one, roster in zip(self.windows, self.rosters):
-                if model.linear is not None and kept and one.session not in known:
-                    align(model.linear, roster.unit, one.counts, one.valid)
-        if self.config.train.freeze == "trunk":
-            freeze_trunk(model)
+        mine = [one for one in self.windows if one.session in self.own.units]
+        known = None if init is None else (init.weights, init.vocabulary)
+        model = new_model(self.config, self.vocabulary, self.bins, mine, known)
+        if self.world.size > 1:
+            keep_rows(model, self.rows[self.world.rank])
         return model
+
+    def _rosters(self) -> list[Roster]:
+        """Rows of the own sessions in the own model; of others, only the regions matter."""
+        strict = self.config.units.strict_regions
+        tables = (self.own if one.session in self.own.units else self.vocabulary for one in self.windows)
+        return [Roster.of(one.units, one.session, rows, strict=strict) for one, rows in zip(self.windows, tables)]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -127,6 +136,9 @@ class Training:
         layers, latents = self.config.model.layers, self.config.model.latents
         said.append(f"Model: linear path of {latents} latents, {layers} transformer blocks.")
         said.append(f"Computing on {self.device.type} in {self.config.train.precision}.")
+        if self.world.size > 1:
+            held = ", ".join(str(len(rows.sessions)) for rows in self.rows)
+            said.append(f"{self.world.size} processes hold {held} sessions each; the first one evaluates and writes.")
         return tuple(said)
 
     def __iter__(self) -> Iterator[Step]:
@@ -134,16 +146,18 @@ class Training:
             self.steps = self._steps_for_budget()
         every = max(1, self.steps // LOOKS)
         while self.step < self.steps:
-            began = time.perf_counter()
-            loss, seen = self._train_step()
-            self.windows_seen += seen
+            began, first = time.perf_counter(), self.step + 1
+            ahead = AHEAD if self.device.type == "cuda" else 1
+            count = min(ahead, every - self.step % every, self.steps - self.step)
+            losses = self.watch.read([self._train_step() for _ in range(count)], first)
             looked = self.step % every == 0 or self.step == self.steps
             valid = self._look() if looked else None
-            spent = time.perf_counter() - began
+            spent = (time.perf_counter() - began) / count
             self.pace = spent if not self.pace else 0.95 * self.pace + 0.05 * spent
-            yield Step(
-                self.step, loss, valid, seen / max(spent, 1e-9), self.pace * (self.steps - self.step), self.steps
-            )
+            for step, (loss, seen) in enumerate(losses, first):
+                self.windows_seen += seen
+                left = self.pace * (self.steps - step)
+                yield Step(step, loss, valid if step == self.step else None, seen / max(spent, 1e-9), left, self.steps)
 
     def _steps_for_budget(self) -> int:
         """Time warm steps and a validation; the steps that fit into what is left."""
@@ -152,6 +166,7 @@ class Training:
         each, look = self.measure(0.1 * budget)
         left = budget - (time.perf_counter() - began) - (LOOKS + 1) * look
         steps = max(LOOKS, int(0.97 * left / each)) if each else LOOKS
+        steps = int(self.world.agree(steps))
         self.config = self.config.changed({"train.steps": steps})
         return steps
 
@@ -160,11 +175,11 @@ class Training:
         before, steps = self._state(), self.steps
         began = time.perf_counter()
         self.steps = 10**6
-        self._train_step()
+        self.watch.read([self._train_step()], 1)
         warm = time.perf_counter()
         count = 0
-        while count < TIMED_STEPS and time.perf_counter() - began < longest:
-            self._train_step()
+        while count < TIMED_STEPS and self.world.agree(time.perf_counter() - began) < longest:
+            self.watch.read([self._train_step()], 1)
             count += 1
         each = (time.perf_counter() - warm) / max(count, 1)
         looking = time.perf_counter()
@@ -174,52 +189,16 @@ class Training:
         self.steps = steps
         return (each if count else 0.0), look
 
-    def _train_step(self) -> tuple[dict[str, float], int]:
-        with few_threads(self.model):
-            return self._update()
-
-    def _update(self) -> tuple[dict[str, float], int]:
-        """One update; the loss of every scheme and the number of windows looked at."""
-        self.model.train()
-        self._set_rates()
-        losses: dict[str, float] = {}
-        seen = 0
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.train.seed * 1_000_003 + self.step)
-            self.optimizer.zero_grad()
-            for names in self.sampler.schemes_now():
-                batch, mask, parts = self.sampler.draw(names, self.device)
-                voices = self.model.voices(batch, mask)
-                found = [self._loss(voices, batch, mask, part) for part in parts]
-                weighted = torch.stack([loss * self.sampler.weight(name) for name, loss in zip(names, found)])
-                torch.autograd.backward(weighted.sum())
-                losses |= {name: float(loss.detach()) for name, loss in zip(names, found)}
-                seen += len(batch)
-            prior = self.model.penalty() / (2 * self.config.model.prior * self.entries * self.model.share.shape[1])
-            if prior.requires_grad:
-                torch.autograd.backward(prior)
-        if not all(math.isfinite(value) for value in losses.values()):
-            raise RunError(f"The loss is no number at step {self.step}: {losses}.", kind="diverged")
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_STEP)
-        self.optimizer.step()
+    def _train_step(self) -> Done:
+        done = self.updater.step(self.step, self.steps)
         self.step += 1
         self._update_average()
-        return losses, seen
-
-    def _loss(self, voices: Sequence[Tensor], batch: Batch, mask: Mask, part: slice) -> Tensor:
-        """The mean over voices, each on its own."""
-        losses = [poisson_nll(voice[part], batch.counts[part], mask.scored[part]) for voice in voices]
-        return torch.stack(losses).mean()
-
-    def _set_rates(self) -> None:
-        done, warmup = self.step / self.steps, self.config.train.warmup
-        rise = min(1.0, (self.step + 1) / max(1.0, warmup * min(self.steps, 1000)))
-        share = rise * (0.5 + 0.5 * math.cos(math.pi * min(1.0, done))) + 0.01
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * share
+        return done
 
     @torch.no_grad()
     def _update_average(self) -> None:
+        if not self.average:
+            return
         keep = min(self.config.train.average, self.step / (self.step + 9))
         for name, parameter in self.model.named_parameters():
             self.average[name].lerp_(parameter, 1 - keep)
@@ -233,26 +212,28 @@ class Training:
             share, scores = self._validate(weights)
             weights["share"] = share
         overall = float(np.mean(list(scores.values()))) if scores else float(self.step)
+        valid = {str(score): value for score, value in scores.items()}
         if overall > self.best_score:
-            self.best, self.best_score = weights, overall
-        return {str(score): value for score, value in scores.items()}
+            self.best, self.best_score, self.best_valid, self.best_step = weights, overall, valid, self.step
+        return valid
 
     def _validate(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, dict[Score, float]]:
         current = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.model.load_state_dict(dict(weights))
         self.model.eval()
+        mine = [one for one in self.valid if one.session in self.own.units]
         with few_threads(self.model):
-            found = best_share(self.model, self.valid, self.vocabulary, self.config, self.device)
+            found = best_share(self.model, mine, self.own, self.config, self.device, total=self.world.total)
         self.model.load_state_dict(current)
         return found
 
     def checkpoint(self) -> Checkpoint:
-        """The best model so far."""
+        """The best model so far; whole on the first rank."""
         splits = {one.session: one.partition for one in self.windows if one.partition is not None}
         return Checkpoint(
             config=self.config,
             vocabulary=self.vocabulary,
-            weights={name: tensor.cpu() for name, tensor in self.best.items()},
+            weights=part(self._whole({f"best.{name}": tensor for name, tensor in self.best.items()}), "best"),
             bins=self.bins,
             bin_size=self.windows[0].bin_size,
             splits=splits,
@@ -263,38 +244,39 @@ class Training:
 
     def _state(self) -> dict[str, Tensor]:
         """Everything that changes in a step, as tensors."""
-        state = {f"model.{name}": t.detach().clone() for name, t in self.model.state_dict().items()}
+        state = pack(self.model, self.updater.optimizer)
         state |= {f"average.{name}": t.clone() for name, t in self.average.items()}
         state |= {f"best.{name}": t.clone() for name, t in self.best.items()}
-        for i, moments in self.optimizer.state_dict()["state"].items():
-            state |= {f"optimizer.{i}.{name}": t.detach().clone() for name, t in moments.items()}
-        numbers = torch.tensor([self.step, self.steps, self.best_score], dtype=torch.float64)
+        numbers = torch.tensor([self.step, self.steps, self.best_score, self.best_step], dtype=torch.float64)
         return {**state, "rng": self.rng.get_state().clone(), "numbers": numbers}
 
     def _restore(self, state: Mapping[str, Tensor]) -> None:
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {n.removeprefix(prefix): t.clone() for n, t in state.items() if n.startswith(prefix)}
-
-        self.model.load_state_dict(part("model."))
-        self.average, self.best = part("average."), part("best.")
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in part("optimizer.").items():
-            row, _, key = name.partition(".")
-            moments.setdefault(int(row), {})[key] = tensor
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        unpack(state, self.model, self.updater.optimizer)
+        self.average, self.best = part(state, "average"), part(state, "best")
         self.rng.set_state(state["rng"])
-        step, steps, best = state["numbers"].tolist()
-        self.step, self.steps, self.best_score = int(step), int(steps), best
+        step, steps, best, best_step = state["numbers"].tolist()
+        self.step, self.steps, self.best_score, self.best_step = int(step), int(steps), best, int(best_step)
+
+    def _whole(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors with the rows of all ranks, on the first rank."""
+        held = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+        if self.world.size == 1:
+            return held
+        tables = {name: t for name, t in held.items() if t.dim() and has_rows(weight_of(name))}
+        places = [{name: rows.within(weight_of(name)) for name in tables} for rows in self.rows]
+        return {**held, **self.world.collect(tables, places)}
 
     def save_resume(self, path: Path, notes: Mapping[str, Any] | None = None) -> None:
         """Write all that is needed to go on later, bit for bit; `notes` are kept in the header."""
-        state = {name: tensor.cpu().contiguous() for name, tensor in self._state().items()}
-        header = {"step": self.step, "config": self.config.to_table(), "notes": dict(notes or {})}
-        write_tensors(path, state, header)
+        state = self._whole(self._state())
+        if self.world.first:
+            header = {"step": self.step, "config": self.config.to_table(), "notes": dict(notes or {})}
+            write_tensors(path, state, header)
 
     def load_resume(self, path: Path) -> None:
-        """Go on from a saved state."""
+        """Go on from a saved state, whatever the number of ranks that saved it."""
         state, header = read_tensors(path)
         self.config = Config.from_table(header["config"])
-        self._restore({name: tensor.to(self.device) if name != "rng" else tensor for name, tensor in state.items()})
+        rows = self.rows[self.world.rank]
+        kept = {n: t[rows.within(weight_of(n))] if t.dim() and has_rows(weight_of(n)) else t for n, t in state.items()}
+        self._restore({name: tensor.to(self.device) if name != "rng" else tensor for name, tensor in kept.items()})

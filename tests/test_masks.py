@@ -16,7 +16,6 @@ from nwb_mtm.masks import (
     RegionSubsetMask,
     ScatteredCausalMask,
     TemporalMask,
-    draw_shared,
     make_schemes,
 )
 from nwb_mtm.vocabulary import Vocabulary
@@ -111,15 +110,6 @@ def test_region_subset_shows_and_hides_at_least_one_region() -> None:
         hidden = mask.hidden[:, 0] & (some.region >= 0)
         assert hidden.any(1).all()
         assert ((some.region >= 0) & ~hidden).any(1).all()
-
-
-def test_a_group_shares_one_mask() -> None:
-    some = batch().take(slice(0, 8))
-    group = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
-    mask = draw_shared(NeuronMask(), some, group, torch.Generator().manual_seed(0))
-    assert (mask.hidden[:4] == mask.hidden[0]).all()
-    assert (mask.hidden[4:] == mask.hidden[4]).all()
-    assert not torch.equal(mask.hidden[0], mask.hidden[4])
 
 
 def test_schemes_without_weight_are_left_out() -> None:

@@ -1,5 +1,6 @@
 """Transformer blocks with learned or rotary positions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,25 @@ class View:
     causal: bool = False
 
 
+class Chance:
+    """Where dropout on a CPU draws from: a generator for every run of windows, or torch's own when there are none.
+
+    With a generator of its own, what is dropped from a window does not depend on who else is in the batch.
+    """
+
+    def __init__(self) -> None:
+        self.runs: Sequence[tuple[torch.Generator, int]] = ()
+
+    def bytes(self, entries: Tensor) -> Tensor:
+        """A random byte for every entry."""
+        drawn = []
+        for rng, count in self.runs or ((None, len(entries)),):
+            size = entries[:1].numel() * count
+            words = torch.empty(-(-size // 8), dtype=torch.int64).random_(-(2**63), None, generator=rng)
+            drawn.append(words.view(torch.uint8)[:size])
+        return (drawn[0] if len(drawn) == 1 else torch.cat(drawn)).view(entries.shape)
+
+
 class Dropout(nn.Module):
     """Zero a share of the entries; on a CPU from one random byte each, to the nearest 256th.
 
@@ -24,7 +44,7 @@ class Dropout(nn.Module):
 
     def __init__(self, share: float) -> None:
         super().__init__()
-        self.share = share
+        self.share, self.chance = share, Chance()
 
     def forward(self, entries: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """The entries that are kept, larger by what is lost."""
@@ -33,9 +53,17 @@ class Dropout(nn.Module):
         if entries.device.type != "cpu":
             return dropout(entries, self.share)
         cut = min(255, round(256 * self.share))
-        words = torch.empty(-(-entries.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
-        kept = words.view(torch.uint8)[: entries.numel()].view(entries.shape) >= cut
+        kept = self.chance.bytes(entries) >= cut
         return entries * kept.to(entries.dtype).mul_(256 / (256 - cut))
+
+
+def share_chance(model: nn.Module) -> Chance:
+    """One source of chance for all of a model's dropout."""
+    chance = Chance()
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.chance = chance
+    return chance
 
 
 class Attention(nn.Module):

@@ -1,17 +1,51 @@
 """Where training starts: mean rates, and latents from the covariance between units at short lags."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
+from torch import Tensor
 
-from nwb_mtm.model.mtm import MtM
+from nwb_mtm.config import Config
+from nwb_mtm.model.align import align
+from nwb_mtm.model.mtm import MtM, build
 from nwb_mtm.model.tokens import SmoothBins
+from nwb_mtm.model.transfer import freeze_trunk, transfer
+from nwb_mtm.vocabulary import Vocabulary
+from nwb_mtm.windows import Windows
 
 LAGS = (1, 2, 3)  # bins; lag 0 holds each unit's own counting noise
 LARGEST_WEIGHT = 0.8
 FEW_SPIKES = 200.0
 START = 0.5  # share of the covariance's own scale: training finds the rest safely from below
+
+
+def new_model(
+    config: Config,
+    vocabulary: Vocabulary,
+    bins: int,
+    windows: Iterable[Windows],
+    init: tuple[Mapping[str, Tensor], Vocabulary] | None = None,
+) -> MtM:
+    """A model that starts from these sessions' own spikes, and from the weights of another when there is one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.train.seed)
+        model = build(config, vocabulary, bins)
+    sessions = [(one, vocabulary.unit_rows(one.session, one.units.keys)) for one in windows]
+    for one, rows in sessions:
+        start_from(model, rows, one.counts, one.valid)
+    if init is not None:
+        weights, known = init
+        kept = config.train.freeze == "trunk" or any(key in known.units for key in vocabulary.units)
+        transfer(weights, known, model, vocabulary, dynamics=kept)
+        for one, rows in sessions:
+            if model.linear is not None and kept and one.session not in known.units:
+                align(model.linear, rows, one.counts, one.valid)
+    if config.train.freeze == "trunk":
+        freeze_trunk(model)
+    return model
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """The four scores on validation windows, which select the model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -34,18 +34,28 @@ def spread(sessions: Sequence[Windows]) -> list[Windows]:
 
 
 def best_share(
-    model: MtM, sessions: Sequence[Windows], vocabulary: Vocabulary, config: Config, device: torch.device
+    model: MtM,
+    sessions: Sequence[Windows],
+    vocabulary: Vocabulary,
+    config: Config,
+    device: torch.device,
+    *,
+    total: Callable[[Tensor], Tensor] = lambda sums: sums,
 ) -> tuple[Float[Tensor, "scheme voice"], dict[Score, float]]:
-    """How much each voice should count for every score's scheme, and the scores this gives."""
+    """How much each voice should count for every score's scheme, and the scores this gives.
+
+    `total` adds up what several processes found on their own sessions.
+    """
     count = model.share.shape[1]
     offered = [(1.0,)] if count == 1 else [(1.0 - share, share) for share in SHARES]
-    found: dict[Score, list[list[float]]] = {}
+    sums = torch.zeros(len(SCORES), len(offered) + 1, dtype=torch.float64)  # bits, and at the end the sessions
     for windows in sessions:
         for score, voices in _voices(model, windows, vocabulary, config, device):
             rates = [np.exp(sum(part * np.log(v) for part, v in zip(share, voices))) for share in offered]
             bits = [mean_bits(windows.counts, windows.valid, rate) for rate in rates]
-            found.setdefault(score, []).append(bits)
-    means = {score: np.mean(bits, axis=0) for score, bits in found.items()}
+            sums[SCORES.index(score)] += torch.tensor([*bits, 1.0], dtype=torch.float64)
+    sums = total(sums)
+    means = {score: (row[:-1] / row[-1]).numpy() for score, row in zip(SCORES, sums) if row[-1] > 0}
     usual = offered[int(np.mean(list(means.values()), axis=0).argmax())]
     share = torch.tensor(usual, device=device).repeat(len(SCHEMES), 1)
     for score, bits in means.items():

@@ -12,6 +12,7 @@ from nwb_mtm.annotation.truth import correlation_with_truth
 from nwb_mtm.baselines.oracle import find_truth
 from nwb_mtm.config import Config
 from nwb_mtm.road import fitting, gathering
+from nwb_mtm.road.stepping import Stopped
 from nwb_mtm.runs import Existing, create
 
 
@@ -55,7 +56,7 @@ def demonstrate(folder: Path, options: DemoOptions) -> Iterator[fitting.Event | 
     chosen = fitting.FitOptions(command="nwb-mtm demo", stop=options.stop)
     for event in fitting.fit_run([str(simulated)], run, config, chosen):
         yield event
-        if isinstance(event, fitting.Stopped):
+        if isinstance(event, Stopped):
             return
     yield gathering.Said(f"annotating {files[0].name}")
     done = annotate(files[0], run.path, out=folder / "annotated", existing="overwrite")

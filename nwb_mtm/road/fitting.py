@@ -1,7 +1,6 @@
 """The whole road in one place: read, prepare, train, evaluate, report; what happens is yielded as it happens."""
 
-import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from nwb_mtm.baselines.oracle import Truth, find_truth
 from nwb_mtm.checkpoint import Checkpoint, read_tensors
 from nwb_mtm.config import Config, seconds
 from nwb_mtm.decoding.targets import choose
+from nwb_mtm.distributed import ALONE, World
 from nwb_mtm.errors import RunError
 from nwb_mtm.evaluation import scoring
 from nwb_mtm.evaluation.tables import write_scores
@@ -21,12 +21,11 @@ from nwb_mtm.road.finishing import options_of, sample, score_sessions, to_decode
 from nwb_mtm.road.gathering import Gathered, Said, gather
 from nwb_mtm.road.illustrating import of_sessions
 from nwb_mtm.road.preparation import Prepared, prepare, shared_regions
+from nwb_mtm.road.stepping import Stepping, Stopped
 from nwb_mtm.runs import RunFolder, write_json
 from nwb_mtm.scores import Scores
 from nwb_mtm.sources.reading import SourceOptions
 from nwb_mtm.training import Step, Training
-
-SAVE_SECONDS = 120.0  # between saves of the state that a stopped run goes on from
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,6 @@ class Written:
 
     path: Path
     what: str
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """Training was asked to stop; its state is saved."""
-
-    folder: RunFolder
-    step: int
 
 
 Event = Said | Step | Scored | Written | Stopped | Compared
@@ -68,6 +59,8 @@ class FitOptions:
     control: bool = True  # with `init`: train from scratch too, and compare
     trials_curve: tuple[int, ...] = ()  # with `init`: compare for these numbers of training windows
     stop: Callable[[], bool] = lambda: False
+    tensorboard: bool = False
+    world: World = ALONE  # the processes that train together; the first one reads first, evaluates and writes
 
 
 def fit_run(sources: Sequence[str], folder: RunFolder, config: Config, options: FitOptions) -> Iterator[Event]:
@@ -93,7 +86,8 @@ def resume_run(path: Path, options: FitOptions) -> Iterator[Event]:
         return
     training = run.training(config)
     training.load_resume(folder.resume)
-    folder.cut_steps(training.step)
+    if options.world.first:
+        folder.cut_steps(training.step)
     yield Said(f"Going on after step {training.step} of {training.steps}.")
     yield from run.train(training)
 
@@ -111,13 +105,13 @@ class _Run:
 
     def prepare(self, config: Config) -> Iterator[Event]:
         """Read the sources, cut windows, and write down what was left out."""
-        for event in gather(
-            self.sources, config, self.options.sources, strict=self.options.strict, stop=self.options.stop
-        ):
-            if isinstance(event, Gathered):
-                self.gathered = event
-            else:
-                yield event
+        chosen = self.options
+        with chosen.world.first_goes_first():
+            for event in gather(self.sources, config, chosen.sources, strict=chosen.strict, stop=chosen.stop):
+                if isinstance(event, Gathered):
+                    self.gathered = event
+                else:
+                    yield event
         self.prepared = prepare(self.gathered.recordings, config, listed=self.gathered.listed)
         for session in self.prepared.sessions:
             if session.targets is not None:
@@ -128,7 +122,8 @@ class _Run:
         windows = [session.windows for session in self.prepared.sessions]
         if len(windows) > 1 and not shared_regions(windows):
             yield Said("no region is in more than one session, so sessions can teach each other little", warning=True)
-        self._write_sources()
+        if chosen.world.first:
+            self._write_sources()
 
     def _write_sources(self) -> None:
         failed = [*self.gathered.failed, *self.prepared.skipped]
@@ -157,15 +152,19 @@ class _Run:
                 "versions": scoring.versions(),
                 "sources": [{k: s.to_json()[k] for k in SOURCE_KEYS} for s in self.prepared.sessions],
             },
+            world=self.options.world,
         )
 
     def train(self, training: Training) -> Iterator[Event]:
         """Step after step; then scores, figures and the page."""
         start = training.checkpoint()
-        if (yield from self._steps(training, self.folder)):
+        if (yield from self._stepping().run(training, self.folder)):
+            return
+        checkpoint = self._with_all_splits(training.checkpoint())
+        self.options.world.leave()
+        if not self.options.world.first:
             return
         training.config.save(self.folder.config)
-        checkpoint = self._with_all_splits(training.checkpoint())
         yield Written(checkpoint.save(self.folder.model), "model")
         self.folder.resume.unlink(missing_ok=True)
         yield from self._against_scratch(checkpoint, start)
@@ -181,18 +180,23 @@ class _Run:
             notes = {"fold": number, "budget": config.train.budget}
             if number == first and self.folder.resume.exists():
                 training.load_resume(self.folder.resume)
-                own.cut_steps(training.step)
+                if self.options.world.first:
+                    own.cut_steps(training.step)
                 yield Said(f"Going on with model {number + 1} of {count} after step {training.step}.")
             else:
                 self.spent = 0.0
-                self._save(training, 0.0, notes)
+                self._stepping(notes).save(training, 0.0)
                 yield Said(f"model {number + 1} of {count}, tested on other time than the others")
-            if (yield from self._steps(training, own, notes)):
+            if (yield from self._stepping(notes).run(training, own)):
                 return
-            training.config.save(own.config)
-            yield Written(training.checkpoint().save(own.model), f"model {number + 1}")
+            checkpoint = training.checkpoint()
+            if self.options.world.first:
+                training.config.save(own.config)
+                yield Written(checkpoint.save(own.model), f"model {number + 1}")
             config = config.changed({"train.steps": training.steps})
-        yield from self._finish_folds(config)
+        self.options.world.leave()
+        if self.options.world.first:
+            yield from self._finish_folds(config)
 
     def _finish_folds(self, config: Config) -> Iterator[Event]:
         """What takes one model takes the first."""
@@ -205,28 +209,10 @@ class _Run:
         self.folder.resume.unlink(missing_ok=True)
         yield from self.finish(models)
 
-    def _steps(
-        self, training: Training, folder: RunFolder, notes: Mapping[str, Any] | None = None
-    ) -> Generator[Event, None, bool]:
-        """Train, and keep what is needed to go on; whether it was stopped."""
-        yield from (Said(note) for note in training.notes)
-        started = saved = time.monotonic()
-        for step in training:
-            spent = self.spent + time.monotonic() - started
-            folder.log_step(_line(step, spent))
-            yield step
-            stop = self.options.stop() and step.step < step.steps
-            if stop or time.monotonic() - saved > SAVE_SECONDS:
-                self._save(training, spent, notes)
-                saved = time.monotonic()
-            if stop:
-                yield Stopped(self.folder, step.step)
-                return True
-        return False
-
-    def _save(self, training: Training, spent: float, notes: Mapping[str, Any] | None) -> None:
-        known = {"sources": list(self.sources), "seconds": spent}
-        training.save_resume(self.folder.resume, {**known, **(notes or {})})
+    def _stepping(self, notes: Mapping[str, Any] | None = None) -> Stepping:
+        chosen = self.options
+        known = {"sources": list(self.sources), **(notes or {})}
+        return Stepping(self.folder, known, chosen.world, chosen.stop, self.spent, chosen.tensorboard)
 
     def _with_all_splits(self, checkpoint: Checkpoint, fold: int = 0) -> Checkpoint:
         """The model, which also knows the sessions that only selected it."""
@@ -287,10 +273,3 @@ class _Run:
 
 
 SOURCE_KEYS = ("key", "name", "dandiset", "version", "etag", "doi", "licence", "identifier", "object_id", "alignment")
-
-
-def _line(step: Step, seconds: float) -> dict[str, Any]:
-    line: dict[str, Any] = {"step": step.step, "seconds": round(seconds, 2), "loss": dict(step.loss)}
-    if step.valid is not None:
-        line["valid"] = dict(step.valid)
-    return {**line, "windows_per_s": round(step.windows_per_s, 1)}
