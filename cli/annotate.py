@@ -67,6 +67,7 @@ def command(
     from nwb_mtm.annotation.writing import Options
     from nwb_mtm.sources.resolution import SourceOptions
 
+    from .reading import watch
     from .show import console
 
     options = Options(
@@ -81,7 +82,7 @@ def command(
     )
     screen = console(stderr=True)
     found = []
-    for one in annotate_all(
+    events = annotate_all(
         model,
         sources,
         out=output_dir,
@@ -89,7 +90,8 @@ def command(
         jobs=jobs,
         source_options=SourceOptions(instance=dandi_instance),
         strict=strict,
-    ):
+    )
+    for one in watch(events):
         screen.print(one.line())
         found.append(one)
     _show(found, as_json)

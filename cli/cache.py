@@ -75,7 +75,7 @@ def fetch(sources: tuple[str, ...], strict: bool, **chosen: Any) -> None:
     options = build_sources(chosen)
     bad = moved = new = 0
     items = resolve(plain_sources(sources), options)
-    for event in watch(follow(items, options=options, strict=strict)):
+    for event in watch(follow(items, options=options, strict=strict), lines=True):
         assert isinstance(event, Outcome)
         moved += event.bytes
         new += not event.cached and not isinstance(event.result, NwbMtmError)

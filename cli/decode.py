@@ -1,7 +1,7 @@
 """`nwb-mtm decode`: trial columns and behaviour from spikes, rates, latents and the clock."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -42,19 +42,24 @@ def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
     """
     from nwb_mtm.decoding.results import Decoding
     from nwb_mtm.road.decoding import decode_sources
+    from nwb_mtm.road.gathering import Said
 
+    from .reading import watch
     from .show import console, show_warning
 
     found = []
-    for event in decode_sources(
-        model,
-        plain_sources(sources),
-        targets=chosen["targets"] or None,
-        config=_config(chosen),
-        source_options=build_sources(chosen),
-        strict=bool(chosen["strict"]),
-        settings=build_config(chosen) if model == "counts" else _changed(model, chosen),
-    ):
+    events: Iterator[Said | Decoding] = watch(
+        decode_sources(
+            model,
+            plain_sources(sources),
+            targets=chosen["targets"] or None,
+            config=_config(chosen),
+            source_options=build_sources(chosen),
+            strict=bool(chosen["strict"]),
+            settings=build_config(chosen) if model == "counts" else _changed(model, chosen),
+        )
+    )
+    for event in events:
         if isinstance(event, Decoding):
             found.append(event)
             if not chosen["as_json"]:

@@ -1,7 +1,7 @@
 """`nwb-mtm evaluate`: the four scores by region and unit, beside their baselines, with checks."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +57,18 @@ def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
     A run counts how often its test windows were scored (openings.jsonl).
     """
     from nwb_mtm.road.evaluation import evaluate_sources, write_evaluation
+    from nwb_mtm.road.fitting import Scored
     from nwb_mtm.road.gathering import Said
 
+    from .reading import watch
     from .show import console, show_warning
 
     settings = _settings(model, chosen)
-    for event in evaluate_sources(model, plain_sources(sources), options=_options(chosen, settings), settings=settings):
+    options = _options(chosen, settings)
+    events: Iterator[Said | Scored] = watch(
+        evaluate_sources(model, plain_sources(sources), options=options, settings=settings)
+    )
+    for event in events:
         if isinstance(event, Said) and event.warning:
             show_warning(event.text)
         elif isinstance(event, Said):

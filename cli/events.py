@@ -7,6 +7,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .progress import TrainingView
+from .reading import watch
 from .show import console, show_warning, table
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def follow(events: "Iterator[Event]") -> "Scores | None":
     scores = None
     compared: list[Compared] = []
     with TrainingView() as view:
-        for event in events:
+        for event in watch(events):
             if isinstance(event, Step):
                 view.show(event)
                 continue

@@ -43,7 +43,7 @@ def command(
     options = build_sources(chosen)
     findings = discovery.find(plain_sources(sources), options)
     if deep:
-        opened = [event for event in watch(discovery.open_each(findings, options)) if _is_found(event)]
+        opened = [event for event in watch(discovery.open_each(findings, options), lines=True) if _is_found(event)]
         findings = discovery.with_inside(findings, opened)
     if manifest is not None:
         console(stderr=True).print(f"Wrote {discovery.write_list(findings.files, manifest, existing=existing)}")

@@ -1,5 +1,6 @@
 """`nwb-mtm plan`: what a fit will cost."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -44,14 +45,16 @@ def show_plan(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
     import json
 
     from nwb_mtm.road.gathering import Said
-    from nwb_mtm.road.planning import plan
+    from nwb_mtm.road.planning import Plan, plan
 
     from .progress import clock
+    from .reading import watch
     from .show import console, show_warning, table
 
     config = build_config(chosen)
     models = config.split.folds
-    for event in plan(sources, config, build_sources(chosen), strict=chosen["strict"]):
+    events: Iterator[Said | Plan] = watch(plan(sources, config, build_sources(chosen), strict=chosen["strict"]))
+    for event in events:
         if isinstance(event, Said):
             show_warning(event.text) if event.warning else console(stderr=True).print(event.text, markup=False)
         elif chosen.get("as_json"):

@@ -56,6 +56,9 @@ class TrainingView:
     def show(self, step: StepLike) -> None:
         """Add one step to the curves; start the live view with the first."""
         self.started = self.started or time.monotonic()
+        if step.step == 1:  # of the next of several models, perhaps
+            self.losses.clear()
+            self.scores.clear()
         for name, value in step.loss.items():
             self.losses.setdefault(name, []).append(value)
         for name, value in (step.valid or {}).items():

@@ -13,9 +13,11 @@ from loopback import Fault, LoopbackArchive
 from nwb_mtm.archive.assets import Asset
 from nwb_mtm.archive.pages import Pages
 from nwb_mtm.archive.remote import PAGE
+from nwb_mtm.config import Config
 from nwb_mtm.errors import NwbMtmError, SourceError
 from nwb_mtm.nwb.options import ReadOptions
 from nwb_mtm.recording import Recording
+from nwb_mtm.road.gathering import gather
 from nwb_mtm.sources import workers
 from nwb_mtm.sources.manifest import Listed, SourceSettings, write_manifest
 from nwb_mtm.sources.reading import (
@@ -162,6 +164,12 @@ def test_what_happens_is_told_while_it_happens(archive: LoopbackArchive, options
     last = [event for event in events if isinstance(event, Progress)][-1]
     assert last.done == last.total == 4
     assert sum(event.bytes for event in events if isinstance(event, Outcome)) > 0
+
+
+def test_a_run_hands_on_how_far_its_reading_is(archive: LoopbackArchive, options: SourceOptions) -> None:
+    told = [e for e in gather(["000409"], Config(), options) if isinstance(e, Progress)]
+    assert {event.item.name for event in told if event.finished} == {i.name for i in resolve(["000409"], options)}
+    assert not [e for e in gather(["000409"], Config(), options) if isinstance(e, Progress)]  # all from the cache
 
 
 def test_a_flipped_byte_in_the_cache_is_read_again(archive: LoopbackArchive, options: SourceOptions) -> None:

@@ -24,16 +24,22 @@ if TYPE_CHECKING:
 CHUNK = 64
 
 
-def add_decoded(made: Annotation, models: Sequence[Fitted], what: tuple[str, ...]) -> Annotation:
-    """The annotation with what was asked for."""
+def add_decoded(
+    made: Annotation, models: Sequence[Fitted], what: tuple[str, ...], targets: tuple[str, ...] | None = None
+) -> Annotation:
+    """The annotation with what was asked for; `targets` are the columns and series to decode, all when None."""
     grid = Grid(made.t0, made.bin_size, len(made.kind))
     recording = models[0].recording
     if "latents" in what:
         made = replace(made, latents=_latents(made, models[0], grid))
     if "behavior" in what and recording.behaviors:
-        made = _with_behavior(made, models, grid)
+        named = [
+            name for name in recording.behaviors if targets is None or {name, name.rsplit("/", 1)[-1]} & set(targets)
+        ]
+        made = _with_behavior(made, models, grid, named)
     if "labels" in what and recording.trials is not None:
-        made = _with_labels(made, models, grid)
+        columns = [name for name in recording.trials.targets if targets is None or name in targets]
+        made = _with_labels(made, models, columns)
     return made
 
 
@@ -53,12 +59,13 @@ def _latents(made: Annotation, fitted: Fitted, grid: Grid) -> Float[ndarray, "bi
     return series
 
 
-def _with_behavior(made: Annotation, models: Sequence[Fitted], grid: Grid) -> Annotation:
+def _with_behavior(made: Annotation, models: Sequence[Fitted], grid: Grid, names: Sequence[str]) -> Annotation:
     start = np.unique(grid.snap(models[0].windows.start))
     windows, _ = cut_rows(models[0], start, behaviors=True)
     source = Decoders(windows, models)
     decoded, scores = [], {}
-    for name, like in models[0].recording.behaviors.items():
+    for name in names:
+        like = models[0].recording.behaviors[name]
         if not windows.behaviors[name].valid.any():
             continue
         found = source.series(name)
@@ -94,7 +101,7 @@ def explained(values: Float[ndarray, "bin dim"], like: Behavior, t0: float, bin_
     return float((1 - ((y - p) ** 2).sum(axis=0) / np.maximum(total, 1e-12)).mean())
 
 
-def _with_labels(made: Annotation, models: Sequence[Fitted], grid: Grid) -> Annotation:
+def _with_labels(made: Annotation, models: Sequence[Fitted], names: Sequence[str]) -> Annotation:
     fitted = models[0]
     windows = _trial_windows(fitted)
     trials = fitted.recording.trials
@@ -110,7 +117,7 @@ def _with_labels(made: Annotation, models: Sequence[Fitted], grid: Grid) -> Anno
         "split": np.array([PARTS[p] for p in source.part]),
     }
     scores: dict[str, str] = {}
-    for name in trials.targets:
+    for name in names:
         found = source.labels(name)
         if found is not None and (found.codes >= 0).any():
             columns.update(_label_columns(found))

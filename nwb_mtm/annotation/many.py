@@ -4,17 +4,18 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from nwb_mtm.annotation.dandisets import describe, in_dandiset, write_card
 from nwb_mtm.annotation.naming import archive_path
-from nwb_mtm.annotation.writing import Annotated, Options, annotate, read_as_trained
+from nwb_mtm.annotation.writing import Annotated, Options, annotate, read_as_trained, read_options
 from nwb_mtm.archive.assets import Asset
 from nwb_mtm.errors import NwbMtmError
-from nwb_mtm.recording import Source
+from nwb_mtm.recording import Recording, Source
+from nwb_mtm.sources.reading import Outcome as Read
+from nwb_mtm.sources.reading import Progress, follow
 from nwb_mtm.sources.resolution import SourceItem, SourceOptions, resolve
 
 
@@ -62,48 +63,78 @@ def annotate_all(
     jobs: int = 1,
     source_options: SourceOptions | None = None,
     strict: bool = False,
-) -> Iterator[Outcome]:
-    """Annotate every file of the sources; from dandisets, `out` becomes a derivative dandiset."""
-    chosen = options or Options()
+) -> Iterator[Progress | Outcome]:
+    """Annotate every file of the sources; from dandisets, `out` becomes a derivative dandiset.
+
+    Remote files are read ahead, several at once, while those that are here are annotated.
+    """
     items = resolve(sources, source_options)
-    work = partial(annotate_item, model, out=out, options=chosen, source_options=source_options, strict=strict)
+    work = _Work(model, out, options or Options(), source_options, strict)
     origins: list[Source] = []
-    for outcome in _map(work, items, jobs):
-        if outcome.origin is not None:
-            origins.append(outcome.origin)
-        yield outcome
+    for event in _each(work, items, jobs):
+        if isinstance(event, Outcome) and event.origin is not None:
+            origins.append(event.origin)
+        yield event
     if out is not None and origins and any(in_dandiset(item) for item in items):
         write_card(out, describe(origins))
 
 
-def _map(work: Any, items: Sequence[SourceItem], jobs: int) -> Iterator[Outcome]:
+@dataclass(frozen=True)
+class _Work:
+    """What is done to every file; what goes wrong is told, not raised, unless `strict`."""
+
+    model: Any
+    out: Path | None
+    options: Options
+    source_options: SourceOptions | None
+    strict: bool
+
+    def __call__(self, item: SourceItem, recording: Recording | None = None) -> Outcome:
+        try:
+            if recording is None:
+                recording = read_as_trained(item, self.model, self.source_options)
+            source = recording if isinstance(item.place, Asset) else item.place
+            target = _target(item, self.out, recording.subject, recording.session, self.options)
+            wanted = replace(self.options, targets=item.settings.targets) if item.settings.targets else self.options
+            done = annotate(source, self.model, out=target, options=wanted, recording=recording)
+        except NwbMtmError as error:
+            return self.failed(item, error)
+        return Outcome(item.name, replace(done, source=item.name), origin=recording.source)
+
+    def failed(self, item: SourceItem, error: NwbMtmError) -> Outcome:
+        """The outcome of a file that cannot be used."""
+        if self.strict:
+            raise error
+        return Outcome(item.name, error=str(error), kind=error.kind)
+
+
+def _each(work: _Work, items: Sequence[SourceItem], jobs: int) -> Iterator[Progress | Outcome]:
     if jobs <= 1 or len(items) == 1:
-        yield from map(work, items)
+        for event in _read_ahead(work, items):
+            yield event if isinstance(event, Progress) else _annotated(work, event)
         return
     with ProcessPoolExecutor(min(jobs, len(items)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(work, items)
+        futures = [pool.submit(work, item) for item in items if isinstance(item.place, Path)]
+        failed: list[Outcome] = []
+        for event in _read_ahead(work, [item for item in items if isinstance(item.place, Asset)]):
+            if isinstance(event, Progress):
+                yield event
+            elif isinstance(event.result, NwbMtmError):
+                failed.append(work.failed(event.item, event.result))
+            else:
+                futures.append(pool.submit(work, event.item))  # from the cache
+        yield from failed
+        yield from (future.result() for future in futures)
 
 
-def annotate_item(
-    model: Any,
-    item: SourceItem,
-    *,
-    out: Path | None,
-    options: Options,
-    source_options: SourceOptions | None = None,
-    strict: bool = False,
-) -> Outcome:
-    """One file; what goes wrong is told, not raised, unless `strict`."""
-    try:
-        recording = read_as_trained(item, model, source_options)
-        source = recording if isinstance(item.place, Asset) else item.place
-        target = _target(item, out, recording.subject, recording.session, options)
-        done = annotate(source, model, out=target, options=options, recording=recording)
-    except NwbMtmError as error:
-        if strict:
-            raise
-        return Outcome(item.name, error=str(error), kind=error.kind)
-    return Outcome(item.name, replace(done, source=item.name), origin=recording.source)
+def _read_ahead(work: _Work, items: Sequence[SourceItem]) -> Iterator[Progress | Read]:
+    return follow(items, selection=read_options(work.model), options=work.source_options)
+
+
+def _annotated(work: _Work, read: Read) -> Outcome:
+    if isinstance(read.result, NwbMtmError):
+        return work.failed(read.item, read.result)
+    return work(read.item, read.result)
 
 
 def _target(

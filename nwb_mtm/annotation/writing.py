@@ -42,6 +42,8 @@ class Options:
     """Also predict time of another kind than the model was trained on."""
     existing: str = "error"
     """What to do when the output exists: `error`, `skip` or `overwrite`."""
+    targets: tuple[str, ...] | None = None
+    """Trial columns and behaviours to decode; all when None."""
     command: str = ""
     """The command line to state, file names only."""
 
@@ -139,7 +141,7 @@ def annotation_of(recording: Recording, model: Any, options: Options) -> Annotat
     from nwb_mtm.annotation.decoded import add_decoded
     from nwb_mtm.annotation.predicting import beside_all
 
-    return add_decoded(made, beside_all(model, recording), options.what)
+    return add_decoded(made, beside_all(model, recording), options.what, options.targets)
 
 
 def _plan(recording: Recording, model: Any, options: Options) -> Plan:

@@ -40,6 +40,7 @@ class RemoteFile(io.RawIOBase):
         self._met = {0}
         self._at = 0
         self.failure: NwbMtmError | None = None
+        self.expected = 0  # bytes that will have come when what was announced is here; 0 until something is
         if not self._pages:
             self._fetch_all(self._ends())
 
@@ -68,7 +69,9 @@ class RemoteFile(io.RawIOBase):
         wanted = pages_of(((start, start + length) for start, length in extents), PAGE, self.size)
         missing = [number for number in wanted if number not in self._pages][: self._limit // PAGE]
         self._make_room(len(missing), keep=set(wanted))
-        self._fetch_all(split(merge_pages(missing, PAGE, self.size, GAP), LONGEST, PAGE))
+        extents = split(merge_pages(missing, PAGE, self.size, GAP), LONGEST, PAGE)
+        self.expected = self.bytes + sum(stop - start for start, stop in extents)
+        self._fetch_all(extents)
 
     @property
     def held(self) -> int:

@@ -16,7 +16,7 @@ from nwb_mtm.windows import Windows
 if TYPE_CHECKING:
     from nwb_mtm.checkpoint import Checkpoint
     from nwb_mtm.road.gathering import Said
-    from nwb_mtm.sources.reading import SourceOptions
+    from nwb_mtm.sources.reading import Progress, SourceOptions
 
 NO_MODEL = "counts"  # in place of a model: decode the spikes alone
 
@@ -30,7 +30,7 @@ def decode_sources(
     source_options: "SourceOptions | None" = None,
     settings: Config | None = None,
     strict: bool = False,
-) -> "Iterator[Said | Decoding]":
+) -> "Iterator[Said | Progress | Decoding]":
     """Decode every session of the sources; `model` may be `counts`, for no model at all.
 
     Sessions keep the split they were trained with. Settings are the model's own unless given. With `strict`, the
@@ -43,9 +43,9 @@ def decode_sources(
     checkpoint = None if str(model) == NO_MODEL else load(model)
     chosen = settings or (Config() if checkpoint is None else checkpoint.config)
     for event in gather(sources, chosen, source_options, strict=strict):
-        if isinstance(event, Said):
+        if not isinstance(event, Gathered):
             yield event
-        elif isinstance(event, Gathered):
+        else:
             known = splits_of(() if checkpoint is None else (checkpoint,))
             prepared = prepare(event.recordings, chosen, known=known, listed=event.listed)
             yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)

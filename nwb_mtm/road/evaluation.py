@@ -12,7 +12,7 @@ from nwb_mtm.evaluation.tables import write_scores
 from nwb_mtm.road.preparation import Prepared, prepare
 from nwb_mtm.runs import UNLOGGED, Existing, RunFolder, log_opening
 from nwb_mtm.scores import Scores
-from nwb_mtm.sources.reading import SourceItem, SourceOptions
+from nwb_mtm.sources.reading import Progress, SourceItem, SourceOptions
 
 if TYPE_CHECKING:
     from nwb_mtm.checkpoint import Checkpoint
@@ -39,7 +39,7 @@ def evaluate_sources(
     *,
     options: EvaluationOptions | None = None,
     settings: Config | None = None,
-) -> "Iterator[Said | Scored]":
+) -> "Iterator[Said | Progress | Scored]":
     """Score a model (or `baselines`, for none) on the unseen time of every session of the sources.
 
     Sessions the model was trained on keep their split; settings are the model's own unless given.
@@ -52,9 +52,9 @@ def evaluate_sources(
     models = () if str(model) == NO_MODEL else load_folds(model)
     config = settings or (models[0].config if models else Config())
     for event in gather(sources, config, chosen.sources, strict=chosen.strict):
-        if isinstance(event, Said):
+        if not isinstance(event, Gathered):
             yield event
-        elif isinstance(event, Gathered):
+        else:
             prepared = prepare(event.recordings, config, known=splits_of(models), listed=event.listed)
             yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)
             yield from (Said(session.reason) for session in prepared.sessions)

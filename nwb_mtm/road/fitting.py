@@ -24,7 +24,7 @@ from nwb_mtm.road.preparation import Prepared, prepare, shared_regions
 from nwb_mtm.road.stepping import Stepping, Stopped
 from nwb_mtm.runs import RunFolder, write_json
 from nwb_mtm.scores import Scores
-from nwb_mtm.sources.reading import SourceOptions
+from nwb_mtm.sources.reading import Progress, SourceOptions
 from nwb_mtm.training import Step, Training
 
 
@@ -43,7 +43,7 @@ class Written:
     what: str
 
 
-Event = Said | Step | Scored | Written | Stopped | Compared
+Event = Said | Progress | Step | Scored | Written | Stopped | Compared
 
 
 @dataclass(frozen=True)

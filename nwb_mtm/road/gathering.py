@@ -10,7 +10,7 @@ from nwb_mtm.levels import with_one_level
 from nwb_mtm.nwb.reader import ReadOptions
 from nwb_mtm.recording import Recording
 from nwb_mtm.sources.manifest import SourceSettings
-from nwb_mtm.sources.reading import SourceItem, SourceOptions, read_all, resolve_all
+from nwb_mtm.sources.reading import Progress, SourceItem, SourceOptions, follow, resolve_all
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def gather(
     *,
     strict: bool = False,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[Said | Gathered]:
-    """Find and read every source; what cannot be read is said and skipped."""
+) -> Iterator[Said | Progress | Gathered]:
+    """Find and read every source; what cannot be read is said and skipped. Progress is that of remote files."""
     resolution = resolve_all(sources, options)
     yield from (Said(note) for note in resolution.notes)
     yield from (Said(f"{left.name} is left out: {left.why}") for left in resolution.left)
@@ -67,9 +67,13 @@ def gather(
     wanted = read_options(config)
     used = [item for item in resolution.items if item.settings.role != "held-out"]
     yield from (Said(f"{item.name} is held out, as its list says") for item in resolution.items if item not in used)
-    for item, result in read_all(used, selection=wanted, options=options, strict=strict):
+    for event in follow(used, selection=wanted, options=options, strict=strict):
         if stop():
             raise RunError("Stopped while reading the sources; nothing is trained yet.", kind="stopped")
+        if isinstance(event, Progress):
+            yield event
+            continue
+        item, result = event.item, event.result
         if isinstance(result, NwbMtmError):
             failed.append((item.name, result))
             yield Said(f"{item.name} is skipped: {result}", warning=True)

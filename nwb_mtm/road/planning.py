@@ -16,6 +16,7 @@ from nwb_mtm.road.decoding import session_parts
 from nwb_mtm.road.finishing import sample
 from nwb_mtm.road.gathering import Gathered, Said, gather, read_options
 from nwb_mtm.road.preparation import Prepared, Session, prepare
+from nwb_mtm.sources.reading import Progress
 from nwb_mtm.sources.resolution import SourceOptions, resolve_all
 from nwb_mtm.sources.traffic import Estimate, estimate
 from nwb_mtm.training import LOOKS, Training
@@ -45,7 +46,7 @@ class Plan:
 
 def plan(
     sources: Sequence[str], config: Config, options: SourceOptions | None = None, *, strict: bool = False
-) -> Iterator[Said | Plan]:
+) -> Iterator[Said | Progress | Plan]:
     """Read the sources (from the cache where they are), time real steps and one evaluation, and add up."""
     items = resolve_all(sources, options).items
     traffic = estimate(items, selection=read_options(config), options=options)

@@ -34,13 +34,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Progress:
-    """So far as one file has come: bytes moved, and how many files are done."""
+    """So far as one file has come: bytes moved, and how many of the files that are not in the cache are read."""
 
     item: SourceItem
     bytes: int
     done: int
     total: int
     finished: bool = False
+    expected: int = 0  # bytes that will have moved, once that is known
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,6 @@ class _Queue:
         self._selection = selection
         self._options = options
         self._kept = options.store()
-        self._total = len(items)
         remote = [(item, item.place) for item in items if isinstance(item.place, Asset)]
         self._keys = {place: key_of(place, self._wanted(item)) for item, place in remote}
         absent = {self._keys[place]: item for item, place in remote if self._absent(place)}
@@ -201,7 +201,9 @@ class _Queue:
         item = items[event.task]
         if isinstance(event, Done) and isinstance(item.place, Asset):
             self._done[self._keys[item.place]] = event
-        return Progress(item, event.bytes, len(self._done), self._total, isinstance(event, Done))
+        total = max(len(self._tasks), len(self._done))
+        expected = event.expected if isinstance(event, Moved) else event.bytes
+        return Progress(item, event.bytes, len(self._done), total, isinstance(event, Done), expected)
 
     def _absent(self, place: Asset) -> bool:
         return self._keys[place] not in self._kept

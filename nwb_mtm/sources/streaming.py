@@ -54,7 +54,7 @@ def stream(
     largest_download: int = SMALL,
     patience: Patience | None = None,
     offline: bool = False,
-    report: Callable[[int], None] = lambda _: None,
+    report: Callable[[int, int], None] = lambda moved, expected: None,
 ) -> Traffic:
     """Read an asset piece by piece into the cache; download it only when that is the one way left."""
     try:
@@ -122,13 +122,13 @@ def _open_zarr(asset: Asset, patience: Patience | None) -> tuple[Any, Any]:
 
 
 @contextmanager
-def _reporting(moved: Any, report: Callable[[int], None]) -> Iterator[None]:
-    """Tell now and then how many bytes came so far."""
+def _reporting(moved: Any, report: Callable[[int, int], None]) -> Iterator[None]:
+    """Tell now and then how many bytes came so far, and of how many, once that is known."""
     done = threading.Event()
 
     def tell() -> None:
         while not done.wait(REPORT_EVERY):
-            report(moved.bytes)
+            report(moved.bytes, getattr(moved, "expected", 0))
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()

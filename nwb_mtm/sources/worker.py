@@ -51,7 +51,7 @@ def _answer(task: Mapping[str, Any], answers: TextIO) -> None:
             selection=selection_from(task["selection"]),
             largest_download=task["largest_download"],
             offline=task["offline"],
-            report=lambda moved: say(event="moved", bytes=moved),
+            report=lambda moved, expected: say(event="moved", bytes=moved, expected=expected),
         )
     except NwbMtmError as error:
         say(event="error", error=type(error).__name__, kind=error.kind, message=str(error))

@@ -17,10 +17,11 @@ from nwb_mtm.errors import NwbMtmError, SourceError
 
 @dataclass(frozen=True)
 class Moved:
-    """So many bytes of a task's asset have come."""
+    """So many bytes of a task's asset have come; of how many, once that is known."""
 
     task: int
     bytes: int
+    expected: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class _Reader:
                 answer = json.loads(line)
                 if answer["event"] != "moved":
                     return _done(number, answer)
-                self.events.put(Moved(number, answer["bytes"]))
+                self.events.put(Moved(number, answer["bytes"], answer["expected"]))
         except (BrokenPipeError, ValueError):
             pass
         return Done(number, error=self._died())
