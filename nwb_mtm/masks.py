@@ -24,6 +24,7 @@ class Mask:
     scheme: str
     causal: bool = False
     prompt: Int[Tensor, " batch"] | None = None  # a scheme for every window, where they differ
+    runs: int = 0  # runs of equal length whose windows hide the same, where that is known
 
     def take(self, rows: Any) -> "Mask":
         """The mask of some of the windows."""
@@ -32,7 +33,7 @@ class Mask:
     def to(self, device: torch.device | str) -> "Mask":
         """The same mask elsewhere."""
         hidden, scored = self.hidden.to(device), self.scored.to(device)
-        return Mask(hidden, scored, self.scheme, self.causal, self.prompts.to(device))
+        return Mask(hidden, scored, self.scheme, self.causal, self.prompts.to(device), self.runs)
 
     def visible(self, batch: Batch) -> Bool[Tensor, "batch bin unit"]:
         """Entries that were observed and are not hidden."""
@@ -50,7 +51,9 @@ def join(masks: Sequence[Mask]) -> Mask:
     """One mask for the windows of all, padded; all look at the past only, or none does."""
     bins, units = (max(mask.hidden.shape[axis] for mask in masks) for axis in (1, 2))
     hidden, scored = (torch.cat([pad(getattr(m, name), bins, units) for m in masks]) for name in ("hidden", "scored"))
-    return Mask(hidden, scored, masks[0].scheme, masks[0].causal, torch.cat([m.prompts for m in masks]))
+    alike = all(mask.runs == 1 and len(mask.hidden) == len(masks[0].hidden) for mask in masks)
+    prompts = torch.cat([mask.prompts for mask in masks])
+    return Mask(hidden, scored, masks[0].scheme, masks[0].causal, prompts, len(masks) if alike else 0)
 
 
 @runtime_checkable

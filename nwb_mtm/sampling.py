@@ -88,7 +88,7 @@ class Sampler:
             return scheme.draw(batch, rng)
         shared = scheme.draw(batch.take(slice(0, 1)), rng)
         hidden, scored = (part.expand(batch.counts.shape) for part in (shared.hidden, shared.scored))
-        return Mask(hidden, scored & batch.valid, shared.scheme, shared.causal)
+        return Mask(hidden, scored & batch.valid, shared.scheme, shared.causal, runs=1)
 
     def _draw_sessions(self, count: int, *, needs_regions: bool) -> list[int]:
         """Sessions by the square root of their number of windows, times their own weight."""

@@ -5,11 +5,17 @@ from dataclasses import replace
 import numpy as np
 import populations
 import pytest
+import torch
 
 from nwb_mtm import inference
+from nwb_mtm.batch import make_batch
 from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.config import Config
 from nwb_mtm.errors import RunError
+from nwb_mtm.masks import Mask
+from nwb_mtm.model.looking import expected, predict_passes
+from nwb_mtm.passes import passes
+from nwb_mtm.presets import preset
 from nwb_mtm.training import Training
 
 REGIONS = ["CA1"] * 6 + ["DG"] * 6 + ["unknown"]
@@ -100,3 +106,21 @@ def test_other_bins_and_unknown_units_are_refused(checkpoint: Checkpoint) -> Non
         inference.predict(checkpoint, replace(one, bin_size=0.01))
     with pytest.raises(RunError, match="no session"):
         inference.predict(checkpoint, replace(one, session="m/other"))
+
+
+@pytest.mark.parametrize("name", ["default", "ndt1-stitch-mtm", "ndt2-mtm"])
+@pytest.mark.parametrize("folds", [None, 3])
+def test_only_targets_are_read_out_and_nothing_changes(name: str, folds: int | None) -> None:
+    tiny = {"train.steps": 3, "model.width": 16, "model.layers": 1, "model.heads": 2, "model.mlp": 16}
+    one = populations.windows(REGIONS, count=5, rate=0.05)  # slow enough for silent windows
+    training = Training([one], [], preset(name).changed({**tiny, "train.precision": "float32"}))
+    list(training)
+    model, batch = training.model.eval(), make_batch([one], training.vocabulary)
+    plan = passes(one.units, "co-smoothing", folds=folds)
+    found = predict_passes(model, batch, plan, "co-smoothing")
+    for each in plan:
+        hidden = torch.tensor(each.hidden).expand(batch.counts.shape)
+        with torch.no_grad():
+            whole = expected(model(batch, Mask(hidden, hidden, "neuron"))).numpy()
+        assert np.allclose(found[:, :, each.targets], whole[:, :, each.targets], atol=1e-5)
+    assert (one.counts.sum(1) == 0).any()

@@ -16,6 +16,7 @@ class Estimate:
     mean: Float[Tensor, "batch bin latent"]
     covariance: Float[Tensor, "pattern bin latent latent"]
     pattern: Int[Tensor, " batch"]  # windows with the same units seen share one covariance
+    first: Int[Tensor, " pattern"]  # the first window of each
 
 
 class Dynamics(nn.Module):

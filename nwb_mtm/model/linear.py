@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nwb_mtm.batch import Batch
 from nwb_mtm.masks import Mask
 from nwb_mtm.model.dynamics import Dynamics, Estimate
-from nwb_mtm.model.tables import UnitTable, look_up, mix
+from nwb_mtm.model.tables import Targets, UnitTable, look_up, mix, wanted
 
 
 class LinearPath(nn.Module):
@@ -30,29 +30,38 @@ class LinearPath(nn.Module):
         self.register_buffer("rate", torch.full((rows, 1), 0.1))
         nn.init.constant_(self.spread.rows, 0.5)
 
-    def forward(self, batch: Batch, mask: Mask) -> tuple[Float[Tensor, "batch bin unit"], Estimate]:
-        """The change of every log rate, and the latents behind it."""
-        estimate = self.estimate(batch, mask)
-        decode = look_up(self.decode.rows * self.home, batch.rows)
-        spread = self.spread(batch.rows)[..., 0]
-        first = _first_rows(estimate.pattern) if len(decode) > 1 else slice(None)
-        raised = mix(estimate.covariance.flatten(2), _outer(decode[first], spread[first]).mT)
+    def forward(
+        self, batch: Batch, mask: Mask, targets: Targets = None
+    ) -> tuple[Float[Tensor, "batch bin target"], Estimate]:
+        """The change of every log rate, or of the targets' alone, and the latents behind it."""
+        estimate, rows = self.estimate(batch, mask), wanted(batch, targets)
+        decode, spread = look_up(self.decode.rows * self.home, rows), self.spread(rows)[..., 0]
+        outer = _outer(decode, spread).mT
+        if len(rows) > 1:
+            outer = outer[estimate.first // (len(batch) // len(rows))]
+        raised = mix(estimate.covariance.flatten(2), outer)
         return raised[estimate.pattern] + mix(estimate.mean, decode.mT), estimate
 
     def estimate(self, batch: Batch, mask: Mask) -> Estimate:
         """The latents, from the seen entries alone."""
         seen = mask.visible(batch)
-        pattern = distinct(seen, batch.session)
-        first = _first_rows(pattern)
+        known = mask.runs if batch.complete else 0
+        pattern = _runs(len(seen), known, seen.device) if known else distinct(seen, batch.session)
+        first = torch.arange(0, len(seen), len(seen) // known, device=seen.device) if known else _first_rows(pattern)
         rate = look_up(self.rate, batch.rows)[..., 0]
         encode = look_up(self.encode.rows * self.home, batch.rows)
         weight = rate * self.trust(batch.rows)[..., 0].exp()
         own = first if len(rate) > 1 else slice(None)
         precision = _precision(seen[first], encode[own], weight[own])
         evidence = mix(torch.where(seen, batch.counts - rate[:, None], 0.0), encode)
+        if known:
+            mean, covariance = self.dynamics.estimate(
+                evidence.view(known, -1, *evidence.shape[1:]), precision, causal=mask.causal
+            )
+            return Estimate(mean.flatten(0, 1), covariance, pattern, first)
         grouped, place = _group(evidence, pattern)
         mean, covariance = self.dynamics.estimate(grouped, precision, causal=mask.causal)
-        return Estimate(mean[pattern, place], covariance, pattern)
+        return Estimate(mean[pattern, place], covariance, pattern, first)
 
     def penalty(self) -> Float[Tensor, ""]:
         """Squares that a normal prior on the unit's weights and on the coupling adds."""
@@ -87,6 +96,11 @@ def distinct(seen: Bool[Tensor, "batch bin unit"], session: Int[Tensor, " batch"
     marks = torch.cat([flat.to(torch.float32) @ probe, session[:, None].float()], 1)
     numbers: Tensor = torch.unique(marks, dim=0, return_inverse=True)[1]
     return numbers
+
+
+def _runs(count: int, runs: int, device: torch.device) -> Int[Tensor, " batch"]:
+    """The same for windows of which every run is known to share what is seen; nothing waits for the device."""
+    return torch.arange(runs, device=device).repeat_interleave(count // runs, output_size=count)
 
 
 def _first_rows(pattern: Int[Tensor, " batch"]) -> Int[Tensor, " pattern"]:

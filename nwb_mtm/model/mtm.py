@@ -9,7 +9,7 @@ from nwb_mtm.config import Config
 from nwb_mtm.masks import SCHEMES, Mask
 from nwb_mtm.model.linear import LinearPath
 from nwb_mtm.model.sizes import group_sizes, unit_homes
-from nwb_mtm.model.tables import look_up
+from nwb_mtm.model.tables import Targets, look_up, wanted
 from nwb_mtm.model.transformer import Transformer, make_tokenizer
 from nwb_mtm.vocabulary import Vocabulary
 
@@ -31,21 +31,23 @@ class MtM(nn.Module):
         self.bias = nn.Parameter(torch.full((rows, count), -2.0))
         self.register_buffer("share", torch.full((len(SCHEMES), count), 1.0 / count))
 
-    def forward(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin unit"]:
-        """Log expected count per bin: the voices' weighted mean."""
+    def forward(self, batch: Batch, mask: Mask, targets: Targets = None) -> Float[Tensor, "batch bin target"]:
+        """Log expected count per bin, of all units or the targets alone: the voices' weighted mean."""
         shares = self.share[mask.prompts].unbind(-1)
-        parts = [share[:, None, None] * voice for share, voice in zip(shares, self.voices(batch, mask))]
+        parts = [share[:, None, None] * voice for share, voice in zip(shares, self.voices(batch, mask, targets))]
         return torch.stack(parts).sum(0)
 
-    def voices(self, batch: Batch, mask: Mask) -> list[Float[Tensor, "batch bin unit"]]:
+    def voices(self, batch: Batch, mask: Mask, targets: Targets = None) -> list[Float[Tensor, "batch bin target"]]:
         """What each voice says on its own: a unit's mean, and what is seen in the others."""
-        bias = look_up(self.bias, batch.rows).unbind(-1)
+        bias = look_up(self.bias, wanted(batch, targets))
+        if len(bias) > 1:
+            bias = bias.repeat_interleave(len(batch) // len(bias), 0)
         changes = []
         if self.linear is not None:
-            changes.append(self.linear(batch, mask)[0])
+            changes.append(self.linear(batch, mask, targets)[0])
         if self.transformer is not None:
-            changes.append(self.transformer(batch, mask))
-        return [mean[:, None] + change for mean, change in zip(bias, changes)]
+            changes.append(self.transformer(batch, mask, targets))
+        return [mean[:, None] + change for mean, change in zip(bias.unbind(-1), changes)]
 
     def latents(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin width"]:
         """What the model holds before the read-out."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from nwb_mtm.batch import Batch
 from nwb_mtm.masks import Mask
 from nwb_mtm.model.blocks import Dropout
-from nwb_mtm.model.tables import UnitTable, look_up, mix
+from nwb_mtm.model.tables import Targets, UnitTable, look_up, mix, wanted
 
 SMOOTHING = 1.5  # bins
 LONGEST_WINDOW = 1024  # bins that learned positions can name
@@ -22,8 +22,10 @@ class Tokenizer(Protocol):
     def read_in(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch token width"]:
         """Tokens in order of bins."""
 
-    def read_out(self, tokens: Float[Tensor, "batch token width"], batch: Batch) -> Float[Tensor, "batch bin unit"]:
-        """A change of every log rate."""
+    def read_out(
+        self, tokens: Float[Tensor, "batch token width"], batch: Batch, targets: Targets = None
+    ) -> Float[Tensor, "batch bin target"]:
+        """A change of every log rate, or of the targets' alone."""
 
     def per_bin(self, batch: Batch) -> int:
         """Tokens in every bin."""
@@ -50,9 +52,11 @@ class StitchedBins(nn.Module):
             tokens = nn.functional.softsign(layer(tokens))
         return tokens
 
-    def read_out(self, tokens: Float[Tensor, "batch token width"], batch: Batch) -> Float[Tensor, "batch bin unit"]:
+    def read_out(
+        self, tokens: Float[Tensor, "batch token width"], batch: Batch, targets: Targets = None
+    ) -> Float[Tensor, "batch bin target"]:
         """Every unit's own view of the bin's token."""
-        return mix(tokens, self.writer(batch.rows).mT)
+        return mix(tokens, self.writer(wanted(batch, targets)).mT)
 
     def per_bin(self, batch: Batch) -> int:
         """One."""
@@ -88,10 +92,12 @@ class SmoothBins(nn.Module):
         tokens: Tensor = around @ mix(scaled, self.reader(batch.rows)) * boost
         return tokens
 
-    def read_out(self, tokens: Float[Tensor, "batch token width"], batch: Batch) -> Float[Tensor, "batch bin unit"]:
+    def read_out(
+        self, tokens: Float[Tensor, "batch token width"], batch: Batch, targets: Targets = None
+    ) -> Float[Tensor, "batch bin target"]:
         """Every unit's own view of the bin's token."""
         mixed: Tensor = self.drop(nn.functional.gelu(self.mix(tokens)))
-        return mix(mixed, self.writer(batch.rows).mT)
+        return mix(mixed, self.writer(wanted(batch, targets)).mT)
 
     def per_bin(self, batch: Batch) -> int:
         """One."""
@@ -132,12 +138,18 @@ class UnitPatches(nn.Module):
         tokens: Tensor = self.reader(self._patches(seen_counts(batch, mask), batch)) + self.which[:count]
         return tokens.flatten(1, 2)
 
-    def read_out(self, tokens: Float[Tensor, "batch token width"], batch: Batch) -> Float[Tensor, "batch bin unit"]:
+    def read_out(
+        self, tokens: Float[Tensor, "batch token width"], batch: Batch, targets: Targets = None
+    ) -> Float[Tensor, "batch bin target"]:
         """Each patch's units, back in the batch's order."""
         rows, bins, units = batch.counts.shape
         ordered: Tensor = self.writer(tokens).view(rows, bins, -1)[:, :, :units]
         back = torch.argsort(_order(batch), dim=1)
-        return ordered.gather(2, back[:, None].expand(rows, bins, units))
+        found = ordered.gather(2, back[:, None].expand(rows, bins, units))
+        if targets is None:
+            return found
+        places = targets.repeat_interleave(rows // len(targets), 0)
+        return found.gather(2, places[:, None].expand(-1, bins, -1))
 
     def per_bin(self, batch: Batch) -> int:
         """Patches that hold all units."""

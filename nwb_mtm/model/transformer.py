@@ -10,6 +10,7 @@ from nwb_mtm.batch import Batch
 from nwb_mtm.config import ModelConfig
 from nwb_mtm.masks import SCHEMES, Mask
 from nwb_mtm.model.blocks import Block, Dropout, may_see
+from nwb_mtm.model.tables import Targets
 from nwb_mtm.model.tokens import LONGEST_WINDOW, SmoothBins, StitchedBins, Tokenizer, UnitPatches
 
 INPUT_DROPOUT = 0.5  # share of the trunk's dropout that is used at the embedding
@@ -32,10 +33,10 @@ class Transformer(nn.Module):
         self.reduced: torch.dtype | None = None  # arithmetic of the matrices, when it is not float32
         self.drop = Dropout(config.dropout * INPUT_DROPOUT)
 
-    def forward(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin unit"]:
-        """A change of every log rate."""
+    def forward(self, batch: Batch, mask: Mask, targets: Targets = None) -> Float[Tensor, "batch bin target"]:
+        """A change of every log rate, or of the targets' alone."""
         with self._arithmetic(batch):
-            return self.tokenizer.read_out(self._tokens(batch, mask), batch).float()
+            return self.tokenizer.read_out(self._tokens(batch, mask), batch, targets).float()
 
     def trunk(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch token width"]:
         """The last layer's tokens, without the context."""

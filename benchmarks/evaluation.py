@@ -1,0 +1,72 @@
+"""Leaving units out at the published size, beside a loop of one unit per pass over a plain stack in float32.
+
+    python benchmarks/evaluation.py [--units 300] [--windows 24] [--passes 40]
+
+The loop is timed for some passes and scaled to all units; ours is timed whole. Processor time.
+"""
+
+import argparse
+from time import process_time
+
+import torch
+from published import Stack, session, training
+
+from nwb_mtm.batch import make_batch
+from nwb_mtm.model.looking import predict_passes
+from nwb_mtm.passes import passes
+
+
+def loop(units: int, counts: torch.Tensor, some: int) -> float:
+    """Seconds of one pass for each unit, all windows in a batch, from a few passes."""
+    model = Stack(units).eval()
+
+    def one(unit: int) -> None:
+        seen = counts.clone()
+        seen[:, :, unit] = 0
+        with torch.no_grad():
+            model(seen)[:, :, unit].exp()
+
+    one(0)
+    best = float("inf")
+    for unit in range(some):
+        began = process_time()
+        one(unit % units)
+        best = min(best, process_time() - began)
+    return best * units
+
+
+def measure(units: int, windows: int, some: int) -> dict[str, float]:
+    """Seconds: the loop, exact leave-one-out in both precisions, and folds."""
+    cut = session(units, windows + 1)
+    found = {"loop of a plain stack, float32": loop(units, torch.tensor(cut.counts.astype("float32")), some)}
+    for precision in ("float32", "auto"):
+        run = training(cut, train__precision=precision)
+        chosen = run.config.train.precision
+        name = chosen if precision == "float32" else f"auto ({chosen})"
+        batch = make_batch([cut], run.vocabulary)
+        model = run.checkpoint().model()
+        predict_passes(model, batch.take(slice(0, 2)), passes(cut.units, "co-smoothing"), "co-smoothing")
+        for words, folds in (("exact", None), ("10 folds", 10)):
+            plan = passes(cut.units, "co-smoothing", folds=folds)
+            began = process_time()
+            predict_passes(model, batch, plan, "co-smoothing")
+            found[f"{words}, {name}"] = process_time() - began
+    return found
+
+
+def main() -> None:
+    """Print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--units", type=int, default=300)
+    parser.add_argument("--windows", type=int, default=24)
+    parser.add_argument("--passes", type=int, default=10)
+    given = parser.parse_args()
+    found = measure(given.units, given.windows, given.passes)
+    base = next(iter(found.values()))
+    print(f"{given.units} units, {given.windows} windows of 100 bins")
+    for name, seconds in found.items():
+        print(f"{name:32s} {seconds:8.2f} s of the processor, {base / seconds:6.2f} times as fast")
+
+
+if __name__ == "__main__":
+    main()
