@@ -129,9 +129,7 @@ def build_config(chosen: Mapping[str, Any], base: "Config | None" = None) -> "Co
 
     config = base or (Config.load(chosen["config_file"]) if chosen.get("config_file") else Config())
     if chosen.get("preset"):
-        from nwb_mtm.presets import preset
-
-        config = preset(chosen["preset"], config)
+        config = config.changed({"model.preset": chosen["preset"]})
     changes: dict[str, Any] = {}
     for name, setting in SETTINGS.items():
         value = chosen.get(name)

@@ -39,9 +39,7 @@ def show(file: Path | None, preset: str, as_json: bool) -> None:
 
     config = Config.load(_settings_of(file)) if file else Config()
     if preset:
-        from nwb_mtm import presets
-
-        config = presets.preset(preset, config)
+        config = config.changed({"model.preset": preset})
     click.echo(json.dumps(config.to_table(), indent=1) if as_json else config.to_toml(comments=True).rstrip())
 
 

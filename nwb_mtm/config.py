@@ -2,9 +2,8 @@
 
 import dataclasses
 import os
-import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +11,8 @@ from typing import Any, Literal
 import tomli_w
 
 from nwb_mtm.errors import ConfigError, SourceError
-from nwb_mtm.schema import build, commented, positive, unknown
+from nwb_mtm.presets import EVERY, fixed_by
+from nwb_mtm.schema import build, commented, positive, seconds, unknown
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ class Config:
 
     @classmethod
     def load(cls, path: str | Path) -> "Config":
-        """Read a TOML file; what it does not name keeps its default."""
+        """Read a TOML file; what it does not name keeps its default, or what the preset it names fixes."""
         try:
             table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
@@ -237,20 +237,28 @@ class Config:
         Traceback (most recent call last):
         nwb_mtm.errors.ConfigError: Unknown setting 'model.layer'. Did you mean 'model.layers'?
         """
-        built: Config = build(cls, table, "")
+        name = model.get("preset", "default") if isinstance(model := table.get("model", {}), Mapping) else "default"
+        whole: dict[str, Any] = dict(table)
+        for section, key, value in _parted(fixed_by(str(name))):
+            if isinstance(given := whole.get(section, {}), Mapping):
+                whole[section] = {key: value, **given}
+        built: Config = build(cls, whole, "")
         return built
 
     def changed(self, changes: Mapping[str, Any]) -> "Config":
-        """A copy with dotted settings changed.
+        """A copy with dotted settings changed; a preset brings all that it fixes, but for what is changed beside it.
 
         >>> Config().changed({"train.steps": 5}).train.steps
         5
+        >>> Config().changed({"model.preset": "ndt1-mtm", "model.width": 64}).model.layers
+        5
         """
         table = self.to_table()
-        for name, value in changes.items():
-            section, _, key = name.partition(".")
+        wanted = str(changes.get("model.preset", self.model.preset))
+        brought = {} if wanted == self.model.preset else {**_plain(), **fixed_by(wanted)}
+        for section, key, value in _parted({**brought, **changes}):
             if section not in table or key not in table[section]:
-                raise unknown(name, [f"{s}.{k}" for s, keys in table.items() for k in keys])
+                raise unknown(f"{section}.{key}", [f"{s}.{k}" for s, keys in table.items() for k in keys])
             table[section][key] = value
         return type(self).from_table(table)
 
@@ -272,16 +280,14 @@ class Config:
         os.replace(temporary, path)
 
 
-def seconds(text: str) -> float:
-    """A stretch of time as seconds.
+def _plain() -> dict[str, Any]:
+    """The defaults of all that a preset may fix."""
+    table = Config().to_table()
+    return {f"{section}.{key}": table[section][key] for section, key, _ in _parted(dict.fromkeys(EVERY))}
 
-    >>> seconds("90s"), seconds("5m"), seconds("2h"), seconds("1h30m")
-    (90.0, 300.0, 7200.0, 5400.0)
-    """
-    parts = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
-    if not text.strip() or parts is None:
-        raise ConfigError(f"{text!r} is no stretch of time; write 90s, 5m or 2h.", kind="bad_value")
-    hours, minutes, rest = (float(part or 0) for part in parts.groups())
-    total = hours * 3600 + minutes * 60 + rest
-    positive("budget", total)
-    return total
+
+def _parted(changes: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Dotted settings as section, key and value."""
+    for name, value in changes.items():
+        section, _, key = name.partition(".")
+        yield section, key, value

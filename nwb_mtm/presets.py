@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from nwb_mtm.config import Config
 from nwb_mtm.errors import ConfigError
 
 _PUBLISHED: Mapping[str, Any] = {
@@ -52,13 +51,15 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 
+EVERY = tuple(dict.fromkeys(name for fixed in PRESETS.values() for name in fixed))  # settings that some preset fixes
 
-def preset(name: str, config: Config | None = None) -> Config:
-    """Settings with everything that a preset fixes; what it does not name stays.
 
-    >>> preset("ndt1-mtm").model.layers
+def fixed_by(name: str) -> Mapping[str, Any]:
+    """What a preset fixes, as dotted settings.
+
+    >>> fixed_by("ndt1-mtm")["model.layers"]
     5
     """
     if name not in PRESETS:
         raise ConfigError(f"Unknown preset {name!r}; it is one of {', '.join(PRESETS)}.", kind="bad_value")
-    return (config or Config()).changed({**PRESETS[name], "model.preset": name})
+    return PRESETS[name]

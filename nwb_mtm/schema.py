@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -74,3 +75,18 @@ def unknown(name: str, known: list[str]) -> ConfigError:
 def positive(name: str, value: float) -> None:
     if not value > 0:
         raise ConfigError(f"{name} is {value:g}; it needs to be above 0.", kind="bad_value")
+
+
+def seconds(text: str) -> float:
+    """A stretch of time as seconds.
+
+    >>> seconds("90s"), seconds("5m"), seconds("2h"), seconds("1h30m")
+    (90.0, 300.0, 7200.0, 5400.0)
+    """
+    parts = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    if not text.strip() or parts is None:
+        raise ConfigError(f"{text!r} is no stretch of time; write 90s, 5m or 2h.", kind="bad_value")
+    hours, minutes, rest = (float(part or 0) for part in parts.groups())
+    total = hours * 3600 + minutes * 60 + rest
+    positive("budget", total)
+    return total

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nwb_mtm.batch import Roster
 from nwb_mtm.checkpoint import Checkpoint, read_tensors, write_tensors
-from nwb_mtm.config import Config, seconds
+from nwb_mtm.config import Config
 from nwb_mtm.distributed import ALONE, World, owners
 from nwb_mtm.errors import RunError
 from nwb_mtm.masks import make_schemes
@@ -26,6 +26,7 @@ from nwb_mtm.model.validating import best_share, spread
 from nwb_mtm.passes import Score
 from nwb_mtm.resuming import pack, part, unpack, weight_of
 from nwb_mtm.sampling import Sampler
+from nwb_mtm.schema import seconds
 from nwb_mtm.updating import Done, Updater, Watch
 from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows

@@ -275,7 +275,7 @@ def _event_times(
         return None, np.asarray(events, np.float64), f"{len(events)} events"
     table_name, _, column = events.rpartition(".")
     table = find_table(recording, table_name or "trials")
-    return table, table.times(column), f"{table_name or 'trials'}.{column}"
+    return table, table.times(column), f"{table.path.rpartition('/')[2]}.{column}"
 
 
 def find_table(recording: Recording, name: str) -> Intervals:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nwb_mtm.config import Config, seconds
+from nwb_mtm.config import Config
 from nwb_mtm.errors import ConfigError, SourceError
-from nwb_mtm.schema import describe
+from nwb_mtm.schema import describe, seconds
 
 SECTIONS = [f.name for f in dataclasses.fields(Config)]
 
@@ -86,3 +86,24 @@ def test_stretches_of_time_add_up(hours: int, minutes: int, rest: int) -> None:
 def test_what_is_no_stretch_of_time_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         seconds(text)
+
+
+def test_a_preset_means_the_same_wherever_it_is_named(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text('[model]\npreset = "ndt1-mtm"\nwidth = 128\n')
+    loaded = Config.load(tmp_path / "p.toml")
+    changed = Config().changed({"model.width": 128, "model.preset": "ndt1-mtm"})
+    assert loaded == changed
+    assert (loaded.model.layers, loaded.model.width, loaded.model.latents) == (5, 128, 0)
+    assert loaded.schemes.prompt
+    assert Config.from_table(loaded.to_table()) == loaded
+    assert changed.changed({"model.preset": "default"}).model.layers == Config().model.layers
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(ConfigError, match="Unknown preset 'ndt3'"):
+        Config.from_table({"model": {"preset": "ndt3"}})
+
+
+def test_what_is_asked_for_beside_the_same_preset_stays() -> None:
+    config = Config().changed({"train.batch": 32})
+    assert config.changed({"model.preset": "default"}).train.batch == 32

@@ -17,7 +17,7 @@ from nwb_mtm import runs, synthetic
 from nwb_mtm.annotation import annotate, belongs, check, read_predictions
 from nwb_mtm.annotation.provenance import model_hash
 from nwb_mtm.binning import touches
-from nwb_mtm.config import Config, seconds
+from nwb_mtm.config import Config
 from nwb_mtm.errors import RunError
 from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.evaluation.pooling import evaluate_folds
@@ -26,6 +26,7 @@ from nwb_mtm.predictor import ModelPredictor, load_folds
 from nwb_mtm.road import fitting
 from nwb_mtm.road.evaluation import EvaluationOptions, evaluate_sources
 from nwb_mtm.road.preparation import prepare
+from nwb_mtm.schema import seconds
 from nwb_mtm.scores import Scores
 from nwb_mtm.sources.reading import read
 from nwb_mtm.splits import TEST

@@ -12,7 +12,6 @@ from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.config import Config
 from nwb_mtm.errors import RunError
 from nwb_mtm.model.validating import spread
-from nwb_mtm.presets import preset
 from nwb_mtm.training import Training
 from nwb_mtm.vocabulary import Vocabulary
 
@@ -119,7 +118,7 @@ def test_several_sessions_of_different_size_train_one_model() -> None:
 @pytest.mark.parametrize("name", ["ndt1-temporal", "ndt1-mtm", "ndt1-stitch-mtm", "ndt2-random", "ndt2-mtm"])
 def test_presets_train(name: str) -> None:
     tiny = {**QUICK, "model.width": 16, "model.layers": 1, "model.heads": 2, "model.mlp": 16, "model.latents": 0}
-    training = Training([populations.windows()], [], preset(name).changed(tiny))
+    training = Training([populations.windows()], [], Config().changed({"model.preset": name}).changed(tiny))
     assert [len(step.loss) for step in training] == [1] * 12
 
 

@@ -14,7 +14,7 @@ from nwb_mtm.annotation.predicting import Fitted, cut_rows
 from nwb_mtm.binning import bin_series
 from nwb_mtm.nwb.annotations import BEHAVIOR, Annotation, DecodedSeries
 from nwb_mtm.nwb.annotations_read import Written
-from nwb_mtm.recording import Behavior, Recording
+from nwb_mtm.recording import Behavior, Intervals, Recording
 from nwb_mtm.splits import PARTS
 from nwb_mtm.windows import Windows
 
@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from nwb_mtm.decoding.cross import CrossLabels
 
 CHUNK = 64
+TABLE = "decoded.table"  # where the decoded labels come from
 
 
 def add_decoded(
     made: Annotation, models: Sequence[Fitted], what: tuple[str, ...], targets: tuple[str, ...] | None = None
 ) -> Annotation:
-    """The annotation with what was asked for; `targets` are the columns and series to decode, all when None."""
+    """The annotation with what was asked for.
+
+    `targets` are the columns and series to decode; without any, all series, and columns that say different things.
+    """
     grid = Grid(made.t0, made.bin_size, len(made.kind))
     recording = models[0].recording
     if "latents" in what:
@@ -38,8 +42,7 @@ def add_decoded(
         ]
         made = _with_behavior(made, models, grid, named)
     if "labels" in what and recording.trials is not None:
-        columns = [name for name in recording.trials.targets if targets is None or name in targets]
-        made = _with_labels(made, models, columns)
+        made = _with_labels(made, models, targets)
     return made
 
 
@@ -101,7 +104,9 @@ def explained(values: Float[ndarray, "bin dim"], like: Behavior, t0: float, bin_
     return float((1 - ((y - p) ** 2).sum(axis=0) / np.maximum(total, 1e-12)).mean())
 
 
-def _with_labels(made: Annotation, models: Sequence[Fitted], names: Sequence[str]) -> Annotation:
+def _with_labels(made: Annotation, models: Sequence[Fitted], targets: Sequence[str] | None) -> Annotation:
+    from nwb_mtm.decoding.targets import choose
+
     fitted = models[0]
     windows = _trial_windows(fitted)
     trials = fitted.recording.trials
@@ -117,6 +122,7 @@ def _with_labels(made: Annotation, models: Sequence[Fitted], names: Sequence[str
         "split": np.array([PARTS[p] for p in source.part]),
     }
     scores: dict[str, str] = {}
+    names = choose(windows).columns if targets is None else [n for n in trials.targets if n in targets]
     for name in names:
         found = source.labels(name)
         if found is not None and (found.codes >= 0).any():
@@ -127,18 +133,17 @@ def _with_labels(made: Annotation, models: Sequence[Fitted], names: Sequence[str
         return made
     order = np.argsort(columns["start_time"], kind="stable")
     sorted_columns = {name: values[order] for name, values in columns.items()}
-    return replace(
-        made, trials=sorted_columns, trials_about=_about_labels(made, fitted), facts={**made.facts, **scores}
-    )
+    facts = {**made.facts, **scores, TABLE: trials.path}
+    return replace(made, trials=sorted_columns, trials_about=_about_labels(made, fitted, trials.path), facts=facts)
 
 
-def _about_labels(made: Annotation, fitted: Fitted) -> str:
+def _about_labels(made: Annotation, fitted: Fitted, table: str) -> str:
     how = "every stretch of time (fold) by a decoder fitted on the others"
     if made.models > 1:
         how = f"each by the one of {made.models} models (fold), and a decoder, that have not seen its window"
     return (
-        f"Labels of trials decoded from the model's latents in windows of {fitted.windows.alignment}; {how}. "
-        "A window that holds the response or the outcome may tell it by movement."
+        f"Labels of the rows of {table}, decoded from the model's latents in windows of {fitted.windows.alignment}; "
+        f"{how}. A window that holds the response or the outcome may tell it by movement."
     )
 
 
@@ -170,14 +175,13 @@ def recompute_decoded(written: Written, recording: Recording) -> Mapping[str, fl
             two = values.reshape(len(values), -1)
             found[f"score.decoded.{name}.r2"] = explained(two, series[name], written.t0, written.bin_size)
     columns = written.trials()
-    if columns is not None and recording.trials is not None:
-        found.update(_accuracies(columns, recording))
+    trials = recording.intervals.get(written.facts.get(TABLE, "")) or recording.trials
+    if columns is not None and trials is not None:
+        found.update(_accuracies(columns, trials))
     return found
 
 
-def _accuracies(columns: Mapping[str, ndarray], recording: Recording) -> dict[str, float]:
-    trials = recording.trials
-    assert trials is not None
+def _accuracies(columns: Mapping[str, ndarray], trials: Intervals) -> dict[str, float]:
     assert trials.rows is not None
     place = {int(row): i for i, row in enumerate(trials.rows)}
     rows = np.array([place[int(row)] for row in columns["trial_row"]], np.int64)

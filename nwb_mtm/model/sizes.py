@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from nwb_mtm.config import Config, seconds
+from nwb_mtm.config import Config
 from nwb_mtm.passes import mask_regions
+from nwb_mtm.schema import seconds
 from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
 

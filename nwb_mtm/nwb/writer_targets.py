@@ -136,7 +136,11 @@ def train_hashes(spikes: Spikes) -> list[str]:
 def check_valid(path: Path) -> None:
     """Refuse a file in which something that we wrote breaks the NWB schema."""
     with NWBHDF5IO(str(path), "r") as io:
-        found = [e for e in validate(io=io) if any(name in str(e.location or e.name) for name in OWN)]
+        found = [
+            e
+            for e in validate(io=io, use_cached_namespaces=False)
+            if any(name in str(e.location or e.name) for name in OWN)
+        ]
     if found:
         raise RunError(f"What was written is not valid NWB: {found[0]}.", kind="cannot_write")
 

@@ -57,6 +57,10 @@ def _strip(store: Path) -> None:
 
 def _check_valid(path: Path) -> None:
     with NWBZarrIO(str(path), "r") as io:
-        found = [e for e in validate(io=io) if any(name in str(e.location or e.name) for name in OWN)]
+        found = [
+            e
+            for e in validate(io=io, use_cached_namespaces=False)
+            if any(name in str(e.location or e.name) for name in OWN)
+        ]
     if found:
         raise RunError(f"What was written is not valid NWB: {found[0]}.", kind="cannot_write")

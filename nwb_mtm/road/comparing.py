@@ -10,7 +10,6 @@ from nwb_mtm.errors import ConfigError
 from nwb_mtm.evaluation import scoring
 from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.predictor import ModelPredictor
-from nwb_mtm.presets import preset
 from nwb_mtm.road.gathering import Gathered, Said, gather
 from nwb_mtm.road.preparation import Prepared, prepare
 from nwb_mtm.scores import Scores
@@ -69,7 +68,9 @@ def contenders(
     >>> [c.name for c in contenders(Config(), presets=["default", "ndt1-mtm"], sessions=[1, 3])]
     ['default, 1 session', 'default, 3 sessions', 'ndt1-mtm, 1 session', 'ndt1-mtm, 3 sessions']
     """
-    found = [Contender(name, preset(name, config)) for name in presets] or [Contender("as set", config)]
+    found = [Contender(name, config.changed({"model.preset": name})) for name in presets] or [
+        Contender("as set", config)
+    ]
     if schemes:
         found = [_alone(one, name) for one in found for name in schemes]
     if ratios:

@@ -8,7 +8,7 @@ from typing import Any
 from nwb_mtm import report
 from nwb_mtm.baselines.oracle import Truth, find_truth
 from nwb_mtm.checkpoint import Checkpoint, read_tensors
-from nwb_mtm.config import Config, seconds
+from nwb_mtm.config import Config
 from nwb_mtm.decoding.targets import choose
 from nwb_mtm.distributed import ALONE, World
 from nwb_mtm.errors import RunError
@@ -23,6 +23,7 @@ from nwb_mtm.road.illustrating import of_sessions
 from nwb_mtm.road.preparation import Prepared, prepare, shared_regions
 from nwb_mtm.road.stepping import Stepping, Stopped
 from nwb_mtm.runs import RunFolder, write_json
+from nwb_mtm.schema import seconds
 from nwb_mtm.scores import Scores
 from nwb_mtm.sources.reading import Progress, SourceOptions
 from nwb_mtm.training import Step, Training

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nwb_mtm.config import Config, seconds
+from nwb_mtm.config import Config
 from nwb_mtm.errors import NwbMtmError
 from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.evaluation.scoring import evaluate_session
@@ -16,6 +16,7 @@ from nwb_mtm.road.decoding import session_parts
 from nwb_mtm.road.finishing import sample
 from nwb_mtm.road.gathering import Gathered, Said, gather, read_options
 from nwb_mtm.road.preparation import Prepared, Session, prepare
+from nwb_mtm.schema import seconds
 from nwb_mtm.sources.reading import Progress
 from nwb_mtm.sources.resolution import SourceOptions, resolve_all
 from nwb_mtm.sources.traffic import Estimate, estimate

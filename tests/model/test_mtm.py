@@ -12,7 +12,7 @@ from nwb_mtm.batch import Batch, make_batch
 from nwb_mtm.config import Config
 from nwb_mtm.masks import CausalMask, InterRegionMask, IntraRegionMask, Mask, MaskScheme, NeuronMask, RandomTokenMask
 from nwb_mtm.model import MtM, build
-from nwb_mtm.presets import PRESETS, preset
+from nwb_mtm.presets import PRESETS
 from nwb_mtm.vocabulary import Vocabulary
 
 SMALL = {"model.width": 16, "model.layers": 2, "model.heads": 2, "model.mlp": 16, "model.patch": 5}
@@ -25,7 +25,7 @@ def small(name: str) -> Config:
         return Config().changed({**SMALL, "model.latents": 3})
     if name == "default":
         return Config().changed({"model.latents": 3, "model.layers": 0})
-    return preset(name).changed(SMALL)
+    return Config().changed({"model.preset": name}).changed(SMALL)
 
 
 def random_model(config: Config, vocabulary: Vocabulary, bins: int = 10) -> MtM:
