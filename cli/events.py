@@ -102,8 +102,8 @@ def show_compared(found: "Sequence[Compared]") -> None:
         "zero-shot",
         "finetuned",
         "scratch",
-        "gain over scratch",
-        "zero-shot share",
+        "pooled gain over scratch",
+        "zero-shot of finetuned",
     )
     rows = [
         (
@@ -118,7 +118,13 @@ def show_compared(found: "Sequence[Compared]") -> None:
         )
         for one in found
     ]
-    console().print(table("Was it worth starting from another model? (mean bits per spike)", columns, rows))
+    console().print(
+        table(
+            "Was it worth starting from another model? (mean bits per spike; the gain is pooled over units)",
+            columns,
+            rows,
+        )
+    )
 
 
 def show_scores(scores: "Scores") -> None:

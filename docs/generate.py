@@ -24,7 +24,15 @@ GROUPS = {
     "Recordings": ("Recording", "Intervals", "Behavior"),
     "Windows": ("Windows", "Split"),
     "Fit": ("fit", "Training", "Checkpoint", "MtM", "Config"),
-    "Score, predict, decode": ("evaluate", "Scores", "predict", "Prediction", "decode"),
+    "Score, predict, decode": (
+        "evaluate",
+        "Scores",
+        "predict",
+        "Prediction",
+        "bits_per_spike",
+        "decode",
+        "map_regions",
+    ),
     "Write": ("annotate", "check", "read_predictions"),
     "Errors": ("NwbMtmError",),
 }

@@ -15,9 +15,12 @@ windows = mtm.Windows.around(recording, "stim_on_time", before=0.5, after=1.5, b
 train, valid, test = windows.split(0.7, 0.1, 0.2, seed=0)
 print(windows)
 
+# Ten minutes unless told otherwise: budget="90s", steps=200, or a `config`.
 model = mtm.fit([train], valid=[valid])
+print(model)
 model.save("one_file.safetensors")
 
+# On test windows alone; baselines learn from the training windows that were split off.
 scores = mtm.evaluate(model, test)
 session = scores.sessions[recording.key]
 for name, score in session.scores.items():

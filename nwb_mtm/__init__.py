@@ -23,6 +23,7 @@ _PUBLIC = {
     "Training": "training",
     "Windows": "windows",
     "annotate": "annotation",
+    "bits_per_spike": "metrics",
     "check": "annotation",
     "decode": "decoding.decoder",
     "evaluate": "road.calls",

@@ -38,6 +38,13 @@ class Checkpoint:
     schemes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        units, sessions = len(self.vocabulary), len(self.vocabulary.sessions)
+        layers, latents = self.config.model.layers, self.config.model.latents
+        size = sum(tensor.numel() for tensor in self.weights.values())
+        what = f"linear path of {latents} latents, {layers} transformer blocks, {size:,} numbers"
+        return f"Checkpoint({self.config.model.preset!r}: {units:,} units of {sessions} sessions; {what})"
+
     def model(self, device: torch.device | str = "cpu") -> MtM:
         """The network, ready to predict."""
         model = build(self.config, self.vocabulary, self.bins)

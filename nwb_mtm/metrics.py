@@ -112,16 +112,19 @@ def unit_scores(total: Sums, train_mean: Float[ndarray, " unit"]) -> UnitScores:
 
 
 def bits_per_spike(
-    counts: Shaped[ndarray, "window bin unit"], expected: Float[ndarray, "window bin unit"]
+    counts: Shaped[ndarray, "*entries unit"], expected: Float[ndarray, "*entries unit"]
 ) -> Float[ndarray, " unit"]:
-    """Published bits per spike of every unit; NaN for a unit without spikes.
+    """Published bits per spike of every unit from counts and expected counts (not rates); units come last.
 
-    >>> x = np.array([[[1.0], [0.0]]])
-    >>> bits_per_spike(x, np.full((1, 2, 1), 0.5)).tolist()
+    Entries without an expectation (NaN) do not count; a unit without spikes has no score (NaN).
+
+    >>> x = np.array([[1.0], [0.0]])
+    >>> bits_per_spike(x, np.full((2, 1), 0.5)).tolist()
     [0.0]
     """
-    total = sums(counts, expected).total()
-    return np.asarray(unit_scores(total, np.zeros(counts.shape[2])).bps[0], np.float64)
+    units = counts.shape[-1]
+    total = sums(counts.reshape(1, -1, units), expected.reshape(1, -1, units)).total()
+    return np.asarray(unit_scores(total, np.zeros(units)).bps[0], np.float64)
 
 
 def train_mean(

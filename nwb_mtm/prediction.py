@@ -41,6 +41,11 @@ class Prediction:
         """The middle of every bin, in seconds on the session clock."""
         return np.asarray(self.start[:, None] + (np.arange(self.rates.shape[1]) + 0.5) * self.bin_size)
 
+    @property
+    def expected(self) -> Float[ndarray, "window bin unit"]:
+        """Expected spikes per bin, as `bits_per_spike` wants them."""
+        return np.asarray(self.rates * np.float32(self.bin_size))
+
     def __repr__(self) -> str:
         windows, bins, units = self.rates.shape
         share = float(np.isfinite(self.rates).mean()) if self.rates.size else 0.0

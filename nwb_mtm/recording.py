@@ -118,6 +118,22 @@ class Recording:
         rows = "".join(f"<tr><td>{escape(r)}</td><td>{n}</td></tr>" for r, n in sorted(counts.items()))
         return f"<p><b>{escape(repr(self))}</b></p><table><tr><th>region</th><th>units</th></tr>{rows}</table>"
 
+    def table(self, name: str) -> Intervals:
+        """A table of intervals by its path or its last name; `trials` are the recording's own trials."""
+        if name == "trials" and self.trials is not None:
+            return self.trials
+        matches = [t for path, t in self.intervals.items() if path == name or path.rsplit("/", 1)[-1] == name]
+        if len(matches) == 1:
+            return matches[0]
+        offered = ", ".join(self.intervals) or "none"
+        cure = " Windows.tile(recording) needs no events." if name == "trials" else ""
+        if name == "trials" and self.intervals:
+            cure += " Name one when reading, read(source, trials='TABLE'), or in the event, 'TABLE.start_time'."
+        raise RecordingError(
+            f"{self.key} has no table {name!r}; its tables: {offered}.{cure}",
+            kind="bad_selection",
+        )
+
     @classmethod
     def from_arrays(
         cls,

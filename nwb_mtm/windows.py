@@ -52,6 +52,7 @@ class Windows:
     fingerprint: tuple[str, ...] = ()
     left_out: int = 0  # windows not cut: no event time, or too little observed time
     weight: float = 1.0  # how often training draws the session, beside others of its length
+    others: tuple["Windows", ...] = ()  # of a part: the other parts, which baselines learn from
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "start", frozen(self.start, np.float64))
@@ -209,7 +210,9 @@ class Windows:
         """The same windows with the chosen units only."""
         chosen = as_index(units, len(self.units))
         observed = None if self.observed is None else self.observed[:, :, chosen]
-        return replace(self, units=self.units.take(chosen), counts=self.counts[:, :, chosen], observed=observed)
+        others = tuple(one.select(units) for one in self.others)
+        counts = self.counts[:, :, chosen]
+        return replace(self, units=self.units.take(chosen), counts=counts, observed=observed, others=others)
 
     def only(self, part: splits.Part) -> "Windows":
         """The windows of one part."""
@@ -232,9 +235,10 @@ class Windows:
     def split(
         self, train: float = 0.7, valid: float = 0.1, test: float = 0.2, *, seed: int = 0, kind: str = "blocks"
     ) -> tuple["Windows", "Windows", "Windows"]:
-        """Training, validation and test windows."""
+        """Training, validation and test windows; each part knows the others."""
         drawn = self.with_split(kind, shares=(train, valid, test), seed=seed)
-        return drawn.only("train"), drawn.only("valid"), drawn.only("test")
+        a, b, c = drawn.only("train"), drawn.only("valid"), drawn.only("test")
+        return replace(a, others=(b, c)), replace(b, others=(a, c)), replace(c, others=(a, b))
 
     def trial_column(self, name: str) -> ndarray:
         """The value of a trial column for every window."""
@@ -274,19 +278,8 @@ def _event_times(
     if not isinstance(events, str):
         return None, np.asarray(events, np.float64), f"{len(events)} events"
     table_name, _, column = events.rpartition(".")
-    table = find_table(recording, table_name or "trials")
+    table = recording.table(table_name or "trials")
     return table, table.times(column), f"{table.path.rpartition('/')[2]}.{column}"
-
-
-def find_table(recording: Recording, name: str) -> Intervals:
-    """An interval table by its path or its last name; `trials` is the recording's own trials."""
-    if name == "trials" and recording.trials is not None:
-        return recording.trials
-    matches = [t for path, t in recording.intervals.items() if path == name or path.rsplit("/", 1)[-1] == name]
-    if len(matches) == 1:
-        return matches[0]
-    offered = ", ".join(recording.intervals) or "none"
-    raise RecordingError(f"{recording.key} has no table {name!r}; its tables: {offered}.", kind="bad_selection")
 
 
 def _observation(

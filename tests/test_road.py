@@ -1,17 +1,23 @@
 """Commands above a single fit: plan, compare, finetune and the demonstration, on one small dandiset."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nwb_mtm import runs, synthetic
 from nwb_mtm.checkpoint import Checkpoint, load
 from nwb_mtm.config import Config
 from nwb_mtm.errors import ConfigError
+from nwb_mtm.evaluation.activity import Options
+from nwb_mtm.metrics import bits_per_spike
 from nwb_mtm.road import comparing, demonstration, fitting, planning
-from nwb_mtm.road.calls import fit, predict
+from nwb_mtm.road.calls import evaluate, fit, predict
 from nwb_mtm.road.finetuning import Compared, first_windows
+from nwb_mtm.scores import Scores
+from nwb_mtm.sources.reading import read
 from nwb_mtm.windows import Windows
 
 SMALL = Config().changed(
@@ -71,6 +77,49 @@ def test_a_reference_that_was_not_compared_is_refused(checkpoint: Checkpoint) ->
     trial = comparing.Trial("a", 0, {"forward": 0.1}, 8, True, checkpoint)
     with pytest.raises(ConfigError, match="was not compared"):
         comparing.opened_names([trial], ["b"])
+
+
+def test_a_part_of_a_split_is_scored_beside_baselines_that_learn_from_the_rest(
+    files: list[Path], checkpoint: Checkpoint
+) -> None:
+    windows = Windows.around(read(files[0]), "stim_on_time").assigned(next(iter(checkpoint.splits.values())))
+    options = Options(scores=("co-smoothing",), folds=2, guarded=False, draws=20)
+    whole = evaluate(checkpoint, windows, options=options)
+    test = replace(windows.only("test"), others=(windows.only("train"), windows.only("valid")))
+    assert _tables(evaluate(checkpoint, test, options=options)) == _tables(whole)
+    alone = evaluate(checkpoint, windows.only("test"), options=options)
+    assert np.isnan(_tables(alone)["model"][1])
+    *_, last = Windows.around(read(files[0]), "stim_on_time").split()
+    assert [len(one) > 0 for one in last.others] == [True, True]
+
+
+def _tables(scores: Scores) -> dict[str, tuple[float, float]]:
+    """Mean against both nulls, of the model and of every baseline."""
+    (session,) = scores.sessions.values()
+    found = session.scores["co-smoothing"]
+    assert found.model is not None
+    sets = {"model": found.model, **found.baselines}
+    return {n: (s.scored.bps_mean.value, s.scored.bps_mean_train_null.value) for n, s in sets.items()}
+
+
+def test_a_fit_takes_its_size_from_keywords_and_tells_each_step(files: list[Path]) -> None:
+    windows = Windows.around(read(files[0]), "stim_on_time")
+    seen: list[int] = []
+    model = fit(windows, config=SMALL, steps=3, on_step=lambda step: seen.append(step.step))
+    assert seen == [1, 2, 3]
+    assert model.config.train.steps == 3
+    assert len(repr(model)) < 200
+    published = fit(windows, config=SMALL, steps=1, preset="ndt1-mtm")
+    assert (published.config.model.layers, published.config.model.width) == (5, 512)
+
+
+def test_a_prediction_is_in_counts_where_bits_per_spike_wants_them(files: list[Path], checkpoint: Checkpoint) -> None:
+    windows = Windows.around(read(files[0]), "stim_on_time").only("test")
+    prediction = predict(checkpoint, windows, score="co-smoothing")
+    np.testing.assert_allclose(prediction.expected, prediction.rates * 0.02, rtol=1e-6)
+    bits = bits_per_spike(windows.counts, prediction.expected)
+    flat = bits_per_spike(windows.counts.reshape(-1, 24), prediction.expected.reshape(-1, 24))
+    np.testing.assert_allclose(bits, flat)
 
 
 def test_lists_of_a_comparison_are_crossed() -> None:

@@ -6,7 +6,7 @@ import pytest
 from nwb_mtm.errors import RecordingError
 from nwb_mtm.recording import Behavior, Intervals, Recording
 from nwb_mtm.splits import TEST, TRAIN
-from nwb_mtm.windows import Windows, find_table
+from nwb_mtm.windows import Windows
 
 
 def recording(seconds: float = 100.0, **more: object) -> Recording:
@@ -58,7 +58,7 @@ def test_a_missing_column_names_those_that_are_there() -> None:
 
 def test_a_missing_table_names_those_that_are_there() -> None:
     with pytest.raises(RecordingError, match="no table 'epochs'; its tables: /intervals/trials"):
-        find_table(recording(), "epochs")
+        recording().table("epochs")
 
 
 def test_tiles_lie_end_to_end_in_the_recording() -> None:

@@ -42,7 +42,9 @@ class Evidence:
 
     @cached_property
     def mean(self) -> Float[ndarray, " unit"]:
-        """Mean count of every unit in a bin of training time."""
+        """Mean count of every unit in a bin of training time; unknown without any."""
+        if not len(self.train):
+            return np.full(len(self.test.units), np.nan)
         return train_mean(self.train.counts, self.train.observed)
 
     @cached_property

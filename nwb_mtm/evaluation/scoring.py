@@ -145,10 +145,13 @@ def evidence_of(windows: Windows, conditions: Sequence[str] = ()) -> Evidence:
 
 
 def join_parts(windows: Iterable[Windows]) -> dict[str, Windows]:
-    """Windows by session; parts of one session are put together again."""
+    """Windows by session; parts of one session are put together again, those that a test part knows of as well."""
     found: dict[str, list[Windows]] = {}
     for one in windows:
         found.setdefault(one.session, []).append(one)
+    for parts in found.values():
+        if len(parts) == 1 and len(parts[0]) == len(parts[0].only("test")):  # baselines learn from the rest
+            parts += [other for other in parts[0].others if not len(other.only("test"))]
     return {key: parts[0] if len(parts) == 1 else _concatenate(parts) for key, parts in found.items()}
 
 
