@@ -43,7 +43,7 @@ class Checkpoint:
         layers, latents = self.config.model.layers, self.config.model.latents
         size = sum(tensor.numel() for tensor in self.weights.values())
         what = f"linear path of {latents} latents, {layers} transformer blocks, {size:,} numbers"
-        return f"Checkpoint({self.config.model.preset!r}: {units:,} units of {sessions} sessions; {what})"
+        return f"Checkpoint({self.config.model.preset!r}: {units:,} units, sessions: {sessions}; {what})"
 
     def model(self, device: torch.device | str = "cpu") -> MtM:
         """The network, ready to predict."""
