@@ -59,6 +59,12 @@ class Counted(RemoteFile):
             end = max(end, start + length)
         super().prefetch(self.told)
 
+    def announce(self, places: Iterable[int]) -> None:
+        """Headers are met by blocks."""
+        known = list(places)
+        self.blocks |= {place // self.BLOCK for place in known}
+        super().announce(known)
+
     def readinto(self, buffer: object) -> int:
         """Note the blocks that nobody had announced."""
         start, length = self.tell(), len(memoryview(buffer).cast("B"))  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ BLOCK = 512 * 1024  # fetched at once where nothing was announced
 PAGE = 64 * 1024  # kept in memory
 GAP = 256 * 1024  # fetched along rather than asked for twice
 NEAR = 8  # blocks
+MANY = 4  # blocks
 WIDEST = 16  # blocks fetched around one read
 LONGEST = 6 * 1024 * 1024  # one request
 LIMIT = 1024**3  # bytes kept
@@ -72,6 +73,20 @@ class RemoteFile(io.RawIOBase):
         extents = split(merge_pages(missing, PAGE, self.size, GAP), LONGEST, PAGE)
         self.expected = self.bytes + sum(stop - start for start, stop in extents)
         self._fetch_all(extents)
+
+    def announce(self, places: Iterable[int]) -> None:
+        """Fetch the blocks around places that will be read next, over parallel connections."""
+        told = list(places)
+        if all(place // PAGE in self._pages for place in told):
+            return
+        blocks = {place // self._block for place in told}
+        beyond = len(blocks) > MANY  # what belongs to so many headers reaches further than they do
+        spans = [(max(0, b - beyond) * self._block, (b + 1 + beyond) * self._block) for b in sorted(blocks)]
+        missing = [number for number in pages_of(spans, PAGE, self.size) if number not in self._pages]
+        self._met.update(blocks)
+        self._make_room(len(missing), keep=set())
+        # headers lie close together: what is between them will be asked for next
+        self._fetch_all(split(merge_pages(missing, PAGE, self.size, 4 * self._block), LONGEST, PAGE))
 
     @property
     def held(self) -> int:

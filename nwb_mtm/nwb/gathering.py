@@ -18,18 +18,30 @@ from nwb_mtm.nwb.placement import Placement, place_units
 from nwb_mtm.nwb.presence import late_or_early, vanishing, warn_of_absence, within_presence
 from nwb_mtm.nwb.quality import is_noise, judge_quality
 from nwb_mtm.nwb.region_table import read_region_table
-from nwb_mtm.nwb.series import Candidate, find_candidates
+from nwb_mtm.nwb.series import PLACES, Candidate, find_candidates
 from nwb_mtm.nwb.targets import judge_columns
+from nwb_mtm.nwb.trials import PLACES as TABLES
 from nwb_mtm.nwb.trials import find_trials, interval_tables, raw_range, read_intervals
 from nwb_mtm.nwb.units import find_units, read_spikes
 from nwb_mtm.nwb.view import Array, find_group
 from nwb_mtm.nwb.warned import Warnings
 from nwb_mtm.recording import Observed, Spikes
 
+FIXED = (
+    "units",
+    "general/extracellular_ephys",
+    "general/subject",
+    "general/session_id",
+    "identifier",
+    "session_start_time",
+)  # what is read of every file
+
 
 def gather(opened: Opened, options: ReadOptions, prefetch: Prefetch | None = None) -> Contents:
     """Read units, electrodes, intervals and observed time; look for behaviour without reading it."""
     root, warnings = opened.root, Warnings()
+    if opened.headers is not None:
+        opened.headers((*FIXED, *TABLES, *(PLACES if options.behaviors != "none" else ())))
     table, tables = find_units(root, options.units_path), interval_tables(root)
     candidates = () if options.behaviors == "none" else find_candidates(root, table.count)
     if prefetch is not None:

@@ -2,15 +2,17 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 
 from nwb_mtm.errors import RecordingError, SourceError
+from nwb_mtm.nwb.ahead import fetch_headers
 from nwb_mtm.nwb.view import Group, as_text, find_array, text_at
 from nwb_mtm.nwb.view_hdf5 import Hdf5Group
 
@@ -26,6 +28,7 @@ class Opened:
     backend: str  # hdf5, zarr or memory
     name: str
     local: bool
+    headers: Callable[[Sequence[str]], None] | None = None  # fetches headers below some branches ahead, when remote
 
 
 @contextmanager
@@ -108,7 +111,8 @@ def _open_stream(stream: Any, shown: str) -> Iterator[Opened]:
     check_bytes(head, size, shown, is_hdf5=head.startswith(SIGNATURE) or _signature_later(stream, size))
     with _open_hdf5(stream, shown) as file:
         here = isinstance(stream, io.BytesIO | io.BufferedReader | io.FileIO)
-        yield _checked(Opened(Hdf5Group(file, "/"), "hdf5", shown, local=here))
+        headers = partial(fetch_headers, file, stream) if hasattr(stream, "announce") else None
+        yield _checked(Opened(Hdf5Group(file, "/"), "hdf5", shown, local=here, headers=headers))
 
 
 def _signature_later(stream: Any, size: int) -> bool:

@@ -23,10 +23,11 @@ def find_units(root: Group, path: str | None = None) -> Table:
     """The units table: `/units`, or the only one elsewhere, or the one that was named."""
     if path is not None:
         return _named(root, path)
+    main = find_group(root, "units")
+    if main is not None and "spike_times" in (table := Table(main)).members and table.count > 0:
+        return table  # without a look at the rest of the file
     tables = {table.path: table for table in _tables(root)}
     usable = {p: t for p, t in tables.items() if "spike_times" in t.members and t.count > 0}
-    if "/units" in usable:
-        return usable["/units"]
     if len(usable) == 1:
         return next(iter(usable.values()))
     if len(usable) > 1:

@@ -42,6 +42,20 @@ def test_every_byte_is_the_files_own(asset: Asset, blob: Path, patience: Patienc
         assert file.read() == b""
 
 
+def test_what_is_announced_comes_in_one_round(asset: Asset, archive: LoopbackArchive, patience: Patience) -> None:
+    archive.latency = 0.05
+    with open_remote(asset, patience=patience) as file:
+        archive.log.clear()
+        file.announce([600 * KIB, asset.size - 600 * KIB])
+        assert archive.longest_chain() <= 1
+        moved = file.bytes
+        file.seek(600 * KIB)
+        file.read(10)
+        file.announce([600 * KIB])
+        assert file.bytes == moved
+        assert file.expected == 0
+
+
 def test_nothing_is_fetched_twice(asset: Asset, archive: LoopbackArchive, patience: Patience) -> None:
     with open_remote(asset, patience=patience) as file:
         file.prefetch([(0, asset.size)])
