@@ -93,6 +93,7 @@ class RunFolder:
 
     def log_step(self, line: Mapping[str, Any]) -> None:
         """Append one line to steps.jsonl."""
+        self.path.mkdir(parents=True, exist_ok=True)
         with self.steps.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -167,7 +168,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def create(path: Path, existing: Existing = "error") -> RunFolder | None:
-    """A fresh run folder; None when it exists and is to be skipped. Only our own files are ever removed."""
+    """A fresh run folder, made by its first file; None to skip one that exists. Only our own files are removed."""
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file; a run needs a folder. Choose another with -o.", kind="exists")
     folders = [path, *_folds(path)]
@@ -182,11 +183,19 @@ def create(path: Path, existing: Existing = "error") -> RunFolder | None:
         return None
     for file in ours:
         file.unlink()
+    _try_to_make(path)
+    return RunFolder(path)
+
+
+def _try_to_make(path: Path) -> None:
+    """Say early that a folder cannot be made; the first file in it makes it, so that nothing leaves none behind."""
+    missing = [one for one in (path, *path.parents) if not one.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
+        for one in missing:
+            one.rmdir()
     except OSError as error:
         raise RunError(f"Cannot make the folder {path}: {error.strerror}.", kind="cannot_write") from error
-    return RunFolder(path)
 
 
 def default_folder(first_source: str, stamp: str) -> Path:

@@ -12,7 +12,7 @@ from nwb_mtm.errors import RunError
 def test_a_folder_with_a_run_is_an_error_unless_said_otherwise(tmp_path: Path) -> None:
     run = runs.create(tmp_path / "run")
     assert run is not None
-    run.model.write_bytes(b"weights")
+    runs.write_text(run.model, "weights")
     with pytest.raises(RunError, match="already holds a run") as raised:
         runs.create(tmp_path / "run")
     assert raised.value.kind == "exists"
@@ -23,7 +23,7 @@ def test_a_folder_with_a_run_is_an_error_unless_said_otherwise(tmp_path: Path) -
 def test_overwriting_removes_our_files_and_nothing_else(tmp_path: Path) -> None:
     run = runs.create(tmp_path / "run")
     assert run is not None
-    run.scores.write_text("{}")
+    runs.write_json(run.scores, {})
     (run.path / "notes.txt").write_text("mine")
     runs.create(run.path, "overwrite")
     assert [p.name for p in run.path.iterdir()] == ["notes.txt"]
@@ -38,6 +38,20 @@ def test_a_file_in_the_way_is_said_plainly(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
     with pytest.raises(RunError, match="is a file; a run needs a folder"):
         runs.create(tmp_path / "run")
+
+
+def test_a_run_that_writes_nothing_leaves_no_folder_behind(tmp_path: Path) -> None:
+    run = runs.create(tmp_path / "runs" / "first")
+    assert run is not None
+    assert list(tmp_path.iterdir()) == []
+    runs.write_json(run.sources, {})
+    assert run.sources.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_spent(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="Cannot make the folder"):
+        runs.create(tmp_path / "file" / "run")
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
