@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nwb_mtm.nwb.inspection import Inspection
+from nwb_mtm.nwb.selecting import ASKED_FOR
 
 WIDTH = 80
 
@@ -62,8 +63,10 @@ def _regions(inspection: Inspection, answer: dict[str, Any]) -> Table:
     electrodes = Counter(e for e in inspection.electrodes if e >= 0)
     shared = [e >= 0 and electrodes[e] > 1 for e in inspection.electrodes]
     rows: dict[str, list[int]] = {}
+    elsewhere = _not_asked_for(inspection)
     for place, region in enumerate(inspection.regions):
-        rows.setdefault(region, []).append(place)
+        if region not in elsewhere:
+            rows.setdefault(region, []).append(place)
     out = _plain(f"{units['path']}: {units['count']:,} units", "region", "units", "good", "shared", "rule")
     for region, members in sorted(rows.items(), key=lambda item: -len(item[1])):
         rules = Counter(units["region_rule"][m] for m in members)
@@ -72,6 +75,12 @@ def _regions(inspection: Inspection, answer: dict[str, Any]) -> Table:
         good = str(sum(judged)) if judged else "-"
         out.add_row(Text(region), str(len(members)), good, str(sum(shared[m] for m in members)), told)
     return out
+
+
+def _not_asked_for(inspection: Inspection) -> set[str]:
+    """Regions of which --regions leaves no unit; the table is about the others, a line below counts these."""
+    asked = [kept for kept in inspection.kept if kept.rule == ASKED_FOR]
+    return {region for kept in asked for region, (some, _) in kept.of_region.items() if not some}
 
 
 def _units(inspection: Inspection, answer: dict[str, Any]) -> Iterator[Text]:

@@ -1,6 +1,6 @@
 """Which event to align windows to when nobody said, and what that costs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,7 @@ class Choice:
 
     windows: Windows
     reason: str
+    warning: str | None = None  # windows that are not what somebody with trials expects
 
 
 def cut(recording: Recording, config: WindowConfig) -> Choice:
@@ -51,13 +52,31 @@ def cut(recording: Recording, config: WindowConfig) -> Choice:
     if config.align != "auto":
         return _told(_around(recording, config.align, config), "as asked")
     column = _first_event(recording)
+    around = None
     if column is not None:
-        windows = _around(recording, f"trials.{column}", config)
-        if len(windows) >= LEAST_TRIALS:
-            return _told(windows, "chosen from the list of event names; change it with --align or --tile")
-    width = config.before + config.after
-    reason = "no trials with a usable event, so windows are laid end to end; change it with --align TABLE.COLUMN"
-    return _told(Windows.tile(recording, width, bin_size=config.bin), reason)
+        around = _around(recording, f"trials.{column}", config)
+        if len(around) >= LEAST_TRIALS:
+            return _told(around, "chosen from the list of event names; change it with --align or --tile")
+    why = _why_tiles(recording, around)
+    told = _told(Windows.tile(recording, config.before + config.after, bin_size=config.bin), why)
+    if recording.trials is None:
+        return told
+    said = f"windows are laid end to end and not around trials: {why}"
+    return replace(told, warning=said)
+
+
+def _why_tiles(recording: Recording, around: Windows | None) -> str:
+    """Why no event was taken, and how to take one."""
+    trials = recording.trials
+    if trials is None:
+        tables = ", ".join(path.rsplit("/", 1)[-1] for path in recording.intervals)
+        other = f" but these tables: {tables}; take one with --trials TABLE" if tables else "; or name an event"
+        return f"no table of trials{other} or --align TABLE.COLUMN"
+    if len(trials) < LEAST_TRIALS:
+        return f"only {len(trials)} trials are left, and {LEAST_TRIALS} are needed; --align COLUMN takes fewer"
+    if around is None:
+        return f"no event has a time in {LEAST_SHARE:.0%} of the trials; name one with --align COLUMN"
+    return f"only {len(around)} windows at {around.alignment} lie in observed time; name an event with --align COLUMN"
 
 
 def _around(recording: Recording, events: str, config: WindowConfig) -> Windows:

@@ -7,7 +7,8 @@ NwbMtmError
 └── RunError         a model, run folder or output that cannot be used
 """
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -42,6 +43,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "not_nwb": "The file is HDF5 or Zarr but not NWB; pass an NWB 2 file.",
         "nwb_version_1": "Convert the file to NWB 2 (for example with neuroconv) and try again.",
         "no_units_table": "The file holds no sorted units; look for the processed file of the same session.",
+        "sidecar": "Pass the recording the sidecar tells of; `nwb-mtm check FILE` recomputes what a sidecar claims.",
         "zero_units": "The units table has no rows; look for the sorted file of the same session.",
         "units_without_spike_times": "The units table has no spike times (imaging data, perhaps).",
         "corrupt_spike_index": "The units table is damaged; write the file again from its source.",
@@ -88,6 +90,16 @@ class NwbMtmError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), str(self), self.kind))
+
+
+def did_you_mean(name: str, offered: Iterable[str]) -> str:
+    """A hint to the nearest of the names there are (of a path its last), to follow a sentence; empty when none is near.
+
+    >>> did_you_mean("cue_strat_time", ["cue_end_time", "cue_start_time"]), did_you_mean("x", ["choice"])
+    (" Did you mean 'cue_start_time'?", '')
+    """
+    near = difflib.get_close_matches(name, [one.rpartition("/")[2] for one in offered], n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _rebuild(cls: type[NwbMtmError], message: str, kind: str) -> NwbMtmError:

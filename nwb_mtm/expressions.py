@@ -1,7 +1,6 @@
 """Small conditions on columns, such as `snr > 3 and quality == 'good'`; read as a syntax tree, never executed."""
 
 import ast
-import difflib
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 from numpy import ndarray
 
-from nwb_mtm.errors import ConfigError
+from nwb_mtm.errors import ConfigError, did_you_mean
 
 Columns = Mapping[str, ndarray]
 
@@ -62,6 +61,31 @@ def column_names(text: str) -> frozenset[str]:
     return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name)) - set(FUNCTIONS)
 
 
+MOST_VALUES = 12  # of a column that are listed one by one
+
+
+def values_of(text: str, columns: Columns) -> str:
+    """What the columns of a condition hold, for somebody whose condition chose nothing.
+
+    >>> values_of("side == 'lefft'", {"side": np.array(["left", "right", "left"])})
+    'side holds left (2), right (1)'
+    """
+    named = [name for name in columns if name in column_names(text) or f"column({name!r})" in text]
+    return "; ".join(f"{name} holds {_listed(columns[name])}" for name in named)
+
+
+def _listed(values: ndarray) -> str:
+    known = values[~_is_null(values)] if values.dtype.kind in "fU" else values
+    if not len(known):
+        return "no values"
+    found, counts = np.unique(known, return_counts=True)
+    if len(found) <= MOST_VALUES:
+        return ", ".join(f"{value} ({count})" for value, count in zip(found.tolist(), counts.tolist()))
+    if found.dtype.kind in "biuf":
+        return f"numbers from {found[0]:g} to {found[-1]:g}"
+    return f"{len(found)} different values, such as {', '.join(map(str, found[:3].tolist()))}"
+
+
 class _Reading:
     """One condition over one table."""
 
@@ -105,8 +129,7 @@ class _Reading:
     def _column(self, name: str) -> ndarray:
         if name in self.columns:
             return self.columns[name]
-        near = difflib.get_close_matches(name, self.columns, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, self.columns)
         raise ConfigError(
             f"{self.where} has no column {name!r}.{hint} Its columns: {', '.join(self.columns) or 'none'}.",
             kind="bad_value",

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from nwb_mtm.errors import RecordingError
+from nwb_mtm.errors import RecordingError, did_you_mean
 from nwb_mtm.series import Behavior, Intervals, Observed, Spikes
 from nwb_mtm.units import UNKNOWN, Units, as_index, frozen, unit_keys
 
@@ -126,7 +126,7 @@ class Recording:
         if len(matches) == 1:
             return matches[0]
         offered = ", ".join(self.intervals) or "none"
-        cure = " Windows.tile(recording) needs no events." if name == "trials" else ""
+        cure = " Windows.tile(recording) needs no events." if name == "trials" else did_you_mean(name, self.intervals)
         if name == "trials" and self.intervals:
             cure += " Name one when reading, read(source, trials='TABLE'), or in the event, 'TABLE.start_time'."
         raise RecordingError(

@@ -2,10 +2,14 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from nwb_mtm.errors import did_you_mean
+
 UNKNOWN = "unknown"
+GROUP = "group"  # in place of a region: probes and shanks are the regions
 
 NULLS = frozenset(
     ["", "nan", "none", "n/a", "na", "null", "unknown", "unresolved", "no description", "no area", "no region"]
@@ -132,3 +136,24 @@ def without_layer(label: str) -> str:
 def merge(label: str) -> str:
     """Level `merged`: left and right together, and all layers of an area."""
     return label if is_null(label) else without_layer(without_side(label))
+
+
+def lying_in(wanted: Collection[str], *names: Sequence[str]) -> list[bool]:
+    """For every unit whether one of its names is wanted, or is a side or a layer of what is wanted.
+
+    >>> lying_in(["hippocampus"], ["hippocampus_left", "amygdala_left"])
+    [True, False]
+    """
+    return [any(name in wanted or merge(name) in wanted for name in unit) for unit in zip(*names)]
+
+
+def none_lies_in(wanted: Sequence[str], regions: Sequence[str]) -> str:
+    """That no unit lies in the wanted regions, with those there are.
+
+    >>> none_lies_in(["CA11"], ["CA1", "CA1", "DG"])
+    "No unit lies in CA11. Did you mean 'CA1'? The regions are CA1 (2 units), DG (1 unit)."
+    """
+    counts = Counter(regions).most_common()
+    there = ", ".join(f"{name} ({n} unit{'' if n == 1 else 's'})" for name, n in counts)
+    hint = next((found for name in wanted if (found := did_you_mean(name, dict(counts)))), "")
+    return f"No unit lies in {' or '.join(wanted)}.{hint} The regions are {there}."

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from nwb_mtm.errors import RecordingError
+from nwb_mtm.errors import RecordingError, did_you_mean
 from nwb_mtm.units import as_index, frozen, frozen_columns
 
 
@@ -82,9 +82,11 @@ class Intervals:
             return self.stop
         values = self.columns.get(column)
         if values is None or values.ndim != 1 or values.dtype.kind not in "fiu":
-            offered = ", ".join(("start_time", "stop_time", *self.events))
+            offered = ("start_time", "stop_time", *self.events)
             raise RecordingError(
-                f"{self.path} has no column of times {column!r}; it has: {offered}.", kind="bad_selection"
+                f"{self.path} has no column of times {column!r}; it has: {', '.join(offered)}."
+                f"{did_you_mean(column, offered)}",
+                kind="bad_selection",
             )
         return values.astype(np.float64)
 

@@ -1,5 +1,7 @@
 """Windows are cut as asked; when nothing is asked, by a list of events, and the choice is told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,22 @@ def test_without_trials_windows_are_laid_end_to_end() -> None:
     chosen = cut(recording(trials=0), WindowConfig())
     assert "tiles of 2 s" in chosen.reason
     assert len(chosen.windows) == 110
+
+
+def test_falling_back_to_tiles_although_there_are_trials_is_a_warning_that_says_why() -> None:
+    few = cut(recording({"stim_on_time": times(0.5, 11)}, trials=11), WindowConfig())
+    assert "tiles of 2 s" in few.reason
+    assert few.warning is not None
+    assert "only 11 trials are left, and 20 are needed" in few.warning
+    assert cut(recording({"stim_on_time": times(0.5)}), WindowConfig()).warning is None
+
+
+def test_without_trials_the_other_tables_of_intervals_are_named() -> None:
+    start = np.arange(9) * 5.0
+    other = Intervals(start, start + 1, {}, path="/intervals/recognition_table")
+    chosen = cut(replace(recording(trials=0), intervals={other.path: other}), WindowConfig())
+    assert "these tables: recognition_table; take one with --trials TABLE" in chosen.reason
+    assert chosen.warning is None
 
 
 def test_what_was_asked_is_done() -> None:

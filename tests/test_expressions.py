@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nwb_mtm.errors import ConfigError
-from nwb_mtm.expressions import column_names, evaluate
+from nwb_mtm.expressions import column_names, evaluate, values_of
 
 COLUMNS = {
     "snr": np.array([1.0, 4.0, np.nan, 9.0]),
@@ -73,3 +73,9 @@ def test_a_wrong_name_is_said_with_the_nearest() -> None:
 def test_names_can_be_listed() -> None:
     assert column_names("snr > 3 and isnull(label)") == {"snr", "label"}
     assert column_names("snr >") == frozenset()
+
+
+def test_what_columns_hold_is_listed_for_a_condition_that_chose_nothing() -> None:
+    held = values_of("label == 'goood' and column('a.b') > 9", {**COLUMNS, "rt": np.linspace(0.1, 2, 40)})
+    assert held == "label holds good (2), mua (1); a.b holds 1 (1), 2 (1), 3 (1), 4 (1)"
+    assert values_of("rt > 9", {"rt": np.linspace(0.5, 2, 40)}) == "rt holds numbers from 0.5 to 2"

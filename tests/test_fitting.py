@@ -203,3 +203,13 @@ def test_a_target_that_is_not_there_is_said_before_training(source: Path, tmp_pa
     with pytest.raises(NwbMtmError, match="no target 'choise'"):
         list(fit([path], tmp_path / "run"))
     assert not (tmp_path / "run" / "steps.jsonl").exists()
+
+
+def test_a_source_that_failed_is_the_error_and_leaves_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "page.nwb").write_text("<html>")
+    with pytest.raises(NwbMtmError, match="HTML"):
+        list(fit([tmp_path / "page.nwb"], tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "other.nwb").write_text("")
+    with pytest.raises(NwbMtmError, match=r"No recording can be used \(.*other.nwb: .*page.nwb: "):
+        list(fit([tmp_path], tmp_path / "run"))

@@ -10,7 +10,7 @@ from nwb_mtm.batch import Roster
 from nwb_mtm.config import Config
 from nwb_mtm.errors import RecordingError
 from nwb_mtm.recording import Intervals, Recording, Source
-from nwb_mtm.road.preparation import prepare, prepare_one, shared_regions
+from nwb_mtm.road.preparation import check_training, prepare, prepare_one, shared_regions
 from nwb_mtm.sampling import Sampler
 from nwb_mtm.sources.manifest import SourceSettings
 from nwb_mtm.splits import TEST, TRAIN, VALID
@@ -52,9 +52,14 @@ def test_a_recording_that_cannot_be_used_is_skipped_with_its_reason() -> None:
     short = recording("short", seed=1, seconds=1.0)
     prepared = prepare([short, recording()], Config())
     assert [name for name, _ in prepared.skipped] == ["short.nwb"]
-    with pytest.raises(RecordingError, match=r"No recording can be used \(short.nwb: ") as raised:
-        prepare([short], Config())
-    assert raised.value.kind == "nothing_to_do"
+    with pytest.raises(RecordingError, match=r"No recording can be used \(short.nwb: .*; none.nwb: "):
+        prepare([short, replace(short, key="none", source=Source("none.nwb"))], Config())
+
+
+def test_one_recording_that_cannot_be_used_is_the_error_itself() -> None:
+    with pytest.raises(RecordingError, match=r"^short.nwb: .* no window of tiles") as raised:
+        prepare([recording("short", seed=1, seconds=1.0)], Config())
+    assert raised.value.kind == "no_windows"
 
 
 def test_the_rate_floor_is_measured_on_training_time_alone() -> None:
@@ -90,10 +95,40 @@ def test_chosen_regions_alone_are_used() -> None:
     assert any("inter- and intra-region" in text for text in session.warnings)
 
 
+def test_a_region_that_no_unit_lies_in_is_said_beside_those_there_are() -> None:
+    with pytest.raises(
+        RecordingError, match=r"No unit lies in CA11. Did you mean 'CA1'\? The regions are CA1"
+    ) as raised:
+        prepare_one(recording(), Config().changed({"units.regions": ["CA11"]}))
+    assert raised.value.kind == "bad_selection"
+
+
+def test_a_region_without_its_side_chooses_both_sides_and_counts_the_rest_as_elsewhere() -> None:
+    r = recording()
+    sided = tuple({"CA1": "CA1_left", "DG": "DG_right"}[name] for name in r.units.regions)
+    marked = replace(r.units, regions=sided, raw_regions=sided, inputs=np.arange(12) < 6)  # as the reader marks them
+    session = prepare_one(replace(r, units=marked), Config().changed({"units.regions": ["CA1"]}))
+    assert set(session.windows.units.regions) == {"CA1_left"}
+    assert [(item.count, item.why) for item in session.left_out] == [(6, "outside the chosen regions")]
+
+
+def test_probes_for_regions_keep_every_unit() -> None:
+    session = prepare_one(recording(), Config().changed({"units.regions": ["group"]}))
+    assert len(session.windows.units) == 12
+
+
 def test_no_unit_left_says_why() -> None:
-    with pytest.raises(RecordingError, match="12 outside the chosen regions") as raised:
-        prepare_one(recording(), Config().changed({"units.regions": ["VISp"]}))
+    with pytest.raises(RecordingError, match=r"12 below 100 spikes/s .* Lower --min-rate\.") as raised:
+        prepare_one(recording(), Config().changed({"units.min_rate": 100.0}))
     assert raised.value.kind == "nothing_to_do"
+
+
+def test_too_few_windows_to_train_on_are_an_error_that_says_what_to_do() -> None:
+    few = prepare([recording(seconds=40.0)], Config().changed({"windows.tile": 4.0}))
+    with pytest.raises(RecordingError, match=r"a model needs at least 10. Choose more trials with --trials") as raised:
+        check_training(few)
+    assert raised.value.kind == "no_windows"
+    check_training(prepare([recording()], Config()))
 
 
 def test_a_known_split_is_kept_however_windows_are_cut() -> None:

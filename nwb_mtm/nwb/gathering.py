@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from numpy import ndarray
 
-from nwb_mtm.errors import RecordingError
+from nwb_mtm.errors import RecordingError, did_you_mean
 from nwb_mtm.nwb.behavior import by_preference, overlaps
 from nwb_mtm.nwb.columns import Table
 from nwb_mtm.nwb.contents import MOST_BEHAVIORS, Contents, Trials, time_range
@@ -119,7 +119,7 @@ def _trials(
     if path is None and condition is not None:
         raise RecordingError(
             f"The file has no trials for {condition!r} to choose from, and no such table; tables of intervals: "
-            f"{', '.join(tables) or 'none'}.",
+            f"{', '.join(tables) or 'none'}.{did_you_mean(condition, tables)}",
             kind="bad_selection",
         )
     if path is None:

@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from nwb_mtm.binning import merge_intervals
-from nwb_mtm.expressions import evaluate
+from nwb_mtm.errors import RecordingError
+from nwb_mtm.expressions import evaluate, values_of
 from nwb_mtm.levels import at_level, choose_level
 from nwb_mtm.nwb.columns import as_flags
 from nwb_mtm.nwb.contents import Contents
@@ -16,9 +17,9 @@ from nwb_mtm.nwb.observation import everywhere, intersection, without
 from nwb_mtm.nwb.options import ReadOptions, split_within
 from nwb_mtm.nwb.trials import find_interval_path
 from nwb_mtm.recording import Intervals, Observed, Units, unit_keys
-from nwb_mtm.regions import merge
+from nwb_mtm.regions import GROUP, lying_in, none_lies_in
 
-GROUP = "group"
+ASKED_FOR = "in the regions asked for"
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,10 @@ def _unit_rules(
     if options.min_rate > 0:
         rules.append((f"rate at least {options.min_rate:g} Hz", rates(contents) >= options.min_rate))
     if options.regions and options.regions != (GROUP,):
-        wanted = frozenset(options.regions)
-        named = [{r, q, merge(q)} for r, q in zip(regions, contents.placement.regions)]
-        rules.append(("in the regions asked for", np.array([bool(names & wanted) for names in named], bool)))
+        within = lying_in(options.regions, regions, contents.placement.regions)
+        if not any(within):
+            raise RecordingError(f"{none_lies_in(options.regions, regions)}", kind="bad_selection")
+        rules.append((ASKED_FOR, np.array(within, bool)))
     good = np.array([q is not False for q in contents.quality], bool) if count else np.zeros(0, bool)
     return [*rules, (f"quality: {contents.quality_rule}", good)]
 
@@ -145,11 +147,24 @@ def _trials(contents: Contents) -> tuple[Intervals | None, Sequence[int], Float[
     if condition is None:
         return trials, (), nothing
     columns = {**trials.columns, "start_time": trials.start, "stop_time": trials.stop}
-    chosen = evaluate(condition, columns, where=trials.path)
+    chosen = _chosen(condition, columns, trials.path)
     assert trials.rows is not None
     out = np.stack([trials.start[~chosen], trials.stop[~chosen]], axis=1)
     excluded = without(out, np.stack([trials.start[chosen], trials.stop[chosen]], axis=1))
     return trials.take(chosen), tuple(trials.rows[~chosen].tolist()), excluded
+
+
+def _chosen(condition: str, columns: Mapping[str, ndarray], path: str) -> Bool[ndarray, " row"]:
+    """The rows that satisfy a condition; that none does is an error which says what the columns hold."""
+    chosen = evaluate(condition, columns, where=path)
+    if not chosen.any():
+        held = values_of(condition, columns)
+        raise RecordingError(
+            f"The condition {condition!r} chooses none of the {len(chosen):,} rows of {path}"
+            f"{f': {held}' if held else ''}.",
+            kind="bad_selection",
+        )
+    return chosen
 
 
 def _observed(contents: Contents, options: ReadOptions, excluded: Float[ndarray, "interval 2"]) -> Observed | None:
@@ -172,5 +187,5 @@ def _within(contents: Contents, wish: str) -> Float[ndarray, "interval 2"]:
     chosen = np.ones(len(table), bool)
     if condition is not None:
         columns = {**table.columns, "start_time": table.start, "stop_time": table.stop}
-        chosen = evaluate(condition, columns, where=table.path)
+        chosen = _chosen(condition, columns, table.path)
     return merge_intervals(np.stack([table.start[chosen], table.stop[chosen]], axis=1))

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 from numpy import ndarray
 
-from nwb_mtm.errors import RecordingError
+from nwb_mtm.errors import RecordingError, did_you_mean
 from nwb_mtm.nwb.columns import Table
 from nwb_mtm.nwb.view import Group, find_group, groups_below
 from nwb_mtm.recording import Intervals
@@ -45,7 +45,8 @@ def find_interval_path(tables: Collection[str], name: str) -> str:
         return matching[0]
     found = "is ambiguous" if matching else "is not there"
     raise RecordingError(
-        f"The table of intervals {name!r} {found}; the file has: {', '.join(matching or tables) or 'none'}.",
+        f"The table of intervals {name!r} {found}; the file has: {', '.join(matching or tables) or 'none'}."
+        f"{did_you_mean(name, tables)}",
         kind="bad_selection",
     )
 

@@ -7,6 +7,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from nwb_mtm.errors import RecordingError
+from nwb_mtm.nwb.annotations import FACTS
 from nwb_mtm.nwb.columns import Table
 from nwb_mtm.nwb.view import Group, find_group, groups_below, kind_of
 from nwb_mtm.nwb.warned import Warnings
@@ -36,7 +37,23 @@ def find_units(root: Group, path: str | None = None) -> Table:
             "Name one with `--units PATH`.",
             kind="several_units_tables",
         )
-    raise _why_none(tables)
+    raise (_sidecar(root) if not tables else None) or _why_none(tables)
+
+
+def _sidecar(root: Group) -> RecordingError | None:
+    """Our own file of predictions without spikes, by what it says of its source."""
+    stated = find_group(root, f"processing/ecephys/{FACTS}")
+    if stated is None:
+        return None
+    table = Table(stated)
+    facts, values = table.flat("fact"), table.flat("value")
+    known = {} if facts is None or values is None else dict(zip(facts.tolist(), values.tolist()))
+    source = known.get("source.name", "another file")
+    return RecordingError(
+        f"The file is a sidecar that nwb-mtm annotate wrote: it holds predictions for {source}, and no spikes. "
+        f"Pass {source} itself.",
+        kind="sidecar",
+    )
 
 
 def _named(root: Group, path: str) -> Table:

@@ -20,7 +20,7 @@ from nwb_mtm.road.finetuning import Compared, control, curve
 from nwb_mtm.road.finishing import options_of, sample, score_sessions, to_decode, with_decoding
 from nwb_mtm.road.gathering import Gathered, Said, gather
 from nwb_mtm.road.illustrating import of_sessions
-from nwb_mtm.road.preparation import Prepared, prepare, shared_regions
+from nwb_mtm.road.preparation import Prepared, check_training, prepare, shared_regions
 from nwb_mtm.road.stepping import Stepping, Stopped
 from nwb_mtm.runs import RunFolder, write_json
 from nwb_mtm.schema import seconds
@@ -123,6 +123,8 @@ class _Run:
         windows = [session.windows for session in self.prepared.sessions]
         if len(windows) > 1 and not shared_regions(windows):
             yield Said("no region is in more than one session, so sessions can teach each other little", warning=True)
+        if self.options.init is None:
+            check_training(self.prepared, config.split.folds)
         if chosen.world.first:
             self._write_sources()
 

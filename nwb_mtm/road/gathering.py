@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nwb_mtm.config import Config
-from nwb_mtm.errors import NwbMtmError, RunError
+from nwb_mtm.errors import NwbMtmError, RecordingError, RunError
 from nwb_mtm.joining import join_probes
 from nwb_mtm.levels import with_one_level
 from nwb_mtm.nwb.reader import ReadOptions
@@ -67,7 +67,8 @@ def gather(
     wanted = read_options(config)
     used = [item for item in resolution.items if item.settings.role != "held-out"]
     yield from (Said(f"{item.name} is held out, as its list says") for item in resolution.items if item not in used)
-    for event in follow(used, selection=wanted, options=options, strict=strict):
+    alone = len(used) == 1  # then its error is the answer
+    for event in follow(used, selection=wanted, options=options, strict=strict or alone):
         if stop():
             raise RunError("Stopped while reading the sources; nothing is trained yet.", kind="stopped")
         if isinstance(event, Progress):
@@ -81,6 +82,9 @@ def gather(
         yield Said(f"{item.name}: {result}")
         recordings.append(result)
         items[result.key] = item
+    if failed and not recordings:
+        reasons = "; ".join(f"{name}: {error}" for name, error in failed)
+        raise RecordingError(f"No recording can be used ({reasons}).", kind="nothing_to_do")
     if config.units.join_probes:
         recordings = list(join_probes(recordings))
     level = config.units.region_level

@@ -12,12 +12,14 @@ from nwb_mtm.alignment import cut
 from nwb_mtm.config import Config, WindowConfig
 from nwb_mtm.errors import NwbMtmError, RecordingError
 from nwb_mtm.recording import Recording, overlap_share
+from nwb_mtm.regions import GROUP, clean, lying_in, none_lies_in
 from nwb_mtm.rotations import rotations
 from nwb_mtm.sources.manifest import SourceSettings
 from nwb_mtm.splits import PARTS, Split
 from nwb_mtm.vocabulary import Vocabulary, mask_groups
 from nwb_mtm.windows import Windows
 
+LEAST_TRAINING = 10  # windows; with fewer there is nothing to learn from
 SAME_RECORDING = 0.5  # share of common units above which two recordings are one
 NO_TIME, ALL_TIME = np.zeros((0, 2)), np.array([[-1e12, 1e12]])
 ALL_VALID = Split("list", NO_TIME, ALL_TIME, NO_TIME, NO_TIME)
@@ -134,11 +136,28 @@ def prepare(
         except NwbMtmError as error:
             skipped.append((recording.source.name, error))
     if not sessions:
-        reasons = "; ".join(f"{name}: {error}" for name, error in skipped) or "no source was given"
+        if len(skipped) == 1:
+            name, why = skipped[0]
+            raise type(why)(f"{name}: {why}", kind=why.kind)
+        reasons = "; ".join(f"{name}: {why}" for name, why in skipped) or "no source was given"
         raise RecordingError(f"No recording can be used ({reasons}).", kind="nothing_to_do")
     level = sessions[0].recording.region_level
     vocabulary = Vocabulary.from_windows((s.windows for s in sessions), level)
     return Prepared(tuple(sessions), tuple(skipped), vocabulary)
+
+
+def check_training(prepared: Prepared, folds: int = 1) -> None:
+    """That there are enough windows to train every model of a run on."""
+    for number in range(folds):
+        chosen = prepared.fold(number) if folds > 1 else prepared
+        count, cut_out = sum(map(len, chosen.part("train"))), sum(len(s.windows) for s in chosen.sessions)
+        if count < LEAST_TRAINING:
+            raise RecordingError(
+                f"Of {cut_out} windows only {count} are for training, and a model needs at least {LEAST_TRAINING}. "
+                "Choose more trials with --trials or --within, shorter windows with --before, --after or --tile, "
+                "or another split with --split random.",
+                kind="no_windows",
+            )
 
 
 def _once(recordings: Iterable[Recording], skipped: list[tuple[str, NwbMtmError]]) -> Iterator[Recording]:
@@ -171,7 +190,8 @@ def prepare_one(
     measured = _splits(choice.windows, config) if config.split.folds > 1 and kept[0].kind != "list" else kept
     windows, left_out = _choose_units(replace(choice.windows, weight=settings.weight), measured, config)
     windows = windows.assigned(kept[0])
-    return Session(windows, recording, choice.reason, left_out, _warnings(windows), settings.targets, kept)
+    warnings = (*([choice.warning] if choice.warning else []), *_warnings(windows))
+    return Session(windows, recording, choice.reason, left_out, warnings, settings.targets, kept)
 
 
 def _splits(windows: Windows, config: Config) -> tuple[Split, ...]:
@@ -200,23 +220,39 @@ def _choose_units(windows: Windows, splits: Sequence[Split], config: Config) -> 
     """Inputs above the rate floor in the training time of every model."""
     slow = np.any([_slow(windows, split, config.units.min_rate) for split in splits], axis=0)
     noise = ~windows.units.inputs
-    elsewhere = np.zeros(len(slow), bool)
-    if config.units.regions:
-        elsewhere = ~np.isin(np.array(windows.units.regions, dtype=str), config.units.regions)
+    elsewhere = _elsewhere(windows, config.units.regions)
+    noise &= ~elsewhere  # the reader marks both alike
+    lost = noise | elsewhere
     reasons = (
         LeftOut("units", "labelled as noise or artefact", int(noise.sum())),
-        LeftOut("units", f"below {config.units.min_rate:g} spikes/s in training time", int((slow & ~noise).sum())),
-        LeftOut("units", "outside the chosen regions", int((elsewhere & ~slow & ~noise).sum())),
+        LeftOut("units", f"below {config.units.min_rate:g} spikes/s in training time", int((slow & ~lost).sum())),
+        LeftOut("units", "outside the chosen regions", int(elsewhere.sum())),
     )
-    keep = ~(slow | noise | elsewhere)
+    keep = ~(slow | lost)
     if not keep.any():
         why = "; ".join(f"{r.count} {r.why}" for r in reasons if r.count)
         raise RecordingError(
-            f"{windows.session}: none of its {len(keep)} units is left ({why}). "
-            "Lower --min-rate or choose other regions.",
+            f"{windows.session}: none of its {len(keep)} units is left ({why}). {_more_units(reasons)}.",
             kind="nothing_to_do",
         )
     return windows.select(np.flatnonzero(keep)), tuple(r for r in reasons if r.count)
+
+
+def _more_units(reasons: Sequence[LeftOut]) -> str:
+    """What to do when no unit is left."""
+    slow = any(item.count for item in reasons if item.why.startswith("below"))
+    return "Lower --min-rate" if slow else "Choose other regions, or look at the labels with nwb-mtm inspect"
+
+
+def _elsewhere(windows: Windows, wanted: Sequence[str]) -> Bool[ndarray, " unit"]:
+    """Units outside the regions that were asked for; that all are is an error of its own."""
+    units = windows.units
+    if not wanted or tuple(wanted) == (GROUP,):
+        return np.zeros(len(units), bool)
+    inside = np.array(lying_in(wanted, units.regions, [clean(raw) for raw in units.raw_regions]), bool)
+    if not inside.any():
+        raise RecordingError(f"{windows.session}: {none_lies_in(wanted, units.regions)}", kind="bad_selection")
+    return ~inside
 
 
 def _warnings(windows: Windows) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 from click.testing import CliRunner
 from nwb_mtm_cli.inspect import command
 from zoo import build, mismatches
@@ -112,3 +113,35 @@ def test_a_file_in_an_archive_is_looked_at_piece_by_piece(tmp_path: Path) -> Non
         options = SourceOptions(instance=archive.url, cache_dir=tmp_path / "cache")
         (found,) = inspect_all(["000363"], options=options)
     assert mismatches(found.to_json(), expected) == []
+
+
+def test_a_condition_that_no_trial_meets_lists_the_values_of_its_column(tmp_path: Path) -> None:
+    path, _ = build("map_000363", tmp_path)
+    code, _, said = run(path, "--trials", "outcome == 'hitt'")
+    assert code == 1
+    assert "The condition \"outcome == 'hitt'\" chooses none of the" in said
+    assert "outcome holds hit (" in said
+
+
+def test_a_region_that_is_not_there_is_an_error_and_one_that_is_stands_alone(tmp_path: Path) -> None:
+    path, expected = build("map_000363", tmp_path)
+    code, _, said = run(path, "--regions", "nowhere")
+    assert code == 1
+    assert "No unit lies in nowhere. The regions are " in said
+    first, other = list(dict.fromkeys(json.loads(run(path, "--json")[1])["units"]["regions"]))[:2]
+    table = run(path, "--regions", first)[1].split("good:")[0]
+    assert first in table
+    assert other not in table
+
+
+def test_a_sidecar_is_said_to_be_one_of_our_own(tmp_path: Path) -> None:
+    path = tmp_path / "session_desc-mtm.nwb"
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"nwb_version": "2.7.0", "neurodata_type": "NWBFile"})
+        facts = file.create_group("processing/ecephys/ReconstructionProvenance")
+        facts.attrs.update({"neurodata_type": "DynamicTable", "colnames": ["fact", "value"]})
+        for name, values in (("fact", ["format", "source.name"]), ("value", ["1", "session.nwb"])):
+            facts.create_dataset(name, data=values, dtype=h5py.string_dtype())
+    code, _, said = run(path)
+    assert code == 1
+    assert "sidecar that nwb-mtm annotate wrote: it holds predictions for session.nwb" in said
