@@ -183,13 +183,14 @@ def score_series(problem: SeriesProblem, features: Float[ndarray, "window bin fe
     base = _clock_sums(problem)
     value = problem.resamples.value
     left = float(clock.r2_from_zero(once)[0])
+    gained = value(float((whole.r2(once) - base.r2(once))[0]), whole.r2(draws) - base.r2(draws))
     return SeriesScore(
         r2=value(float(whole.r2(once)[0]), whole.r2(draws)),
         r2_after_average=value(float(average.r2_from_zero(once)[0]), average.r2_from_zero(draws)),
         r2_after_clock=value(left, clock.r2_from_zero(draws)),
         correlation=value(float(whole.correlation(once)[0]), whole.correlation(draws)),
         p=_shift_p(problem, table, folds, float(np.median(penalties[parts[2]]))),
-        gain_over_clock=value(float((whole.r2(once) - base.r2(once))[0]), whole.r2(draws) - base.r2(draws)),
+        gain_over_clock=gained if problem.status == "tested" else None,
     )
 
 
