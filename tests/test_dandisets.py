@@ -1,10 +1,12 @@
 """From a dandiset's number to recordings, on an archive on this machine: what is moved, kept and said."""
 
+import errno
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,6 +34,7 @@ from nwb_mtm.sources.reading import (
     resolve_all,
     spread,
 )
+from nwb_mtm.sources.streaming import stream
 from nwb_mtm.sources.traffic import estimate
 
 PUBLISHED = "0.240101.0000"
@@ -213,6 +216,65 @@ def test_a_url_is_read_and_kept_like_an_asset(archive: LoopbackArchive, options:
     assert sum(exchange.sent for exchange in archive.data_log()) == 1
     offline = replace(options, offline=True)
     assert len(recordings(resolve([url], offline), offline)) == 1
+
+
+class FullDisk:
+    """Writes half of something, and then there is no room left."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place  # of the file or path among the arguments
+
+    def __call__(self, *given: Any) -> None:
+        target = given[self.place]
+        if isinstance(target, Path):
+            target.write_bytes(b"half")
+        else:
+            target.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def files_of(options: SourceOptions) -> list[str]:
+    return [path.suffix for path in options.store().folder.rglob("*") if path.is_file() and path.suffix != ".json"]
+
+
+def test_a_disk_too_full_for_pages_may_hold_what_was_read(
+    archive: LoopbackArchive, options: SourceOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (item,) = resolve(["DANDI:000409/sub-b"], options)
+    monkeypatch.setattr("nwb_mtm.sources.store.write_pages", FullDisk(0))
+    assert isinstance(item.place, Asset)
+    stream(item.place, options.store(), selection=ReadOptions())
+    assert files_of(options) == [".safetensors"]
+    assert len(recordings([item], options)) == 1
+
+
+def test_a_full_disk_is_said_once_and_the_cache_stays_whole(
+    archive: LoopbackArchive, options: SourceOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, *_ = resolve(["000409"], options)
+    assert len(recordings([first], options)) == 1
+    before = files_of(options)
+    monkeypatch.setattr("nwb_mtm.sources.store.write_pages", FullDisk(0))
+    monkeypatch.setattr("nwb_mtm.sources.packing.write", FullDisk(0))
+    assert isinstance(second.place, Asset)
+    with pytest.raises(SourceError, match=f"The disk is full, so what was read of .*{second.place.path}") as caught:
+        stream(second.place, options.store(), selection=ReadOptions())
+    assert caught.value.kind == "no_space"
+    assert files_of(options) == before
+    assert [wrong for _, wrong in options.store().verify()] == [None] * len(before)
+
+
+def test_a_full_disk_during_a_download_leaves_nothing(
+    archive: LoopbackArchive, options: SourceOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (item,) = resolve(["DANDI:000409/sub-b"], options)
+    archive.faults.append(Fault("s3", 1000, whole=True))
+    monkeypatch.setattr("nwb_mtm.archive.client.Archive.save", FullDisk(1))
+    assert isinstance(item.place, Asset)
+    with pytest.raises(SourceError, match="The disk is full, so .* could not be downloaded") as caught:
+        stream(item.place, options.store(), selection=ReadOptions())
+    assert caught.value.kind == "no_space"
+    assert files_of(options) == []
 
 
 def test_an_asset_without_ranges_is_downloaded_when_it_is_small(
@@ -431,3 +493,28 @@ def test_a_list_tells_how_each_of_its_files_is_read(
     for found in (grouped, also):
         assert found.units.regions == found.units.groups
         assert found.units.regions != plain.units.regions
+
+
+CARD = "identifier: DANDI:000409\nversion: 0.230101.1234\ndoi: 10.48324/dandi.000409\nlicense:\n- spdx:CC-BY-4.0\n"
+
+
+def test_a_local_copy_of_a_dandiset_says_where_it_is_from(sessions: dict[str, Path], tmp_path: Path) -> None:
+    source = next(iter(sessions.values()))
+    path = tmp_path / "000409" / "sub-a" / source.name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(source.read_bytes())
+    (tmp_path / "000409" / "dandiset.yaml").write_text(CARD)
+    for given in (path, str(path)):
+        told = read(given).source
+        assert (told.dandiset, told.version, told.doi) == ("000409", "0.230101.1234", "10.48324/dandi.000409")
+        assert (told.name, told.licence) == (f"sub-a/{source.name}", "spdx:CC-BY-4.0")
+    ((_, found),) = read_all(resolve([str(tmp_path / "000409")]))
+    assert isinstance(found, Recording)
+    assert found.source.dandiset == "000409"
+
+
+def test_a_derivative_that_is_no_dandiset_yet_gives_no_number(sessions: dict[str, Path], tmp_path: Path) -> None:
+    source = next(iter(sessions.values()))
+    (tmp_path / source.name).write_bytes(source.read_bytes())
+    (tmp_path / "dandiset.yaml").write_text('identifier: "DANDI:000000"\n')
+    assert read(tmp_path / source.name).source.dandiset == ""

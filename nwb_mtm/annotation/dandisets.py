@@ -8,6 +8,7 @@ from typing import Any
 from nwb_mtm.archive.assets import Asset
 from nwb_mtm.nwb.writer_place import placing
 from nwb_mtm.recording import Source
+from nwb_mtm.sources.folders import CARD, dandiset_of
 from nwb_mtm.sources.resolution import SourceItem
 
 
@@ -15,7 +16,7 @@ def in_dandiset(item: SourceItem) -> bool:
     """Whether a source lies in a dandiset, in an archive or on disk."""
     if isinstance(item.place, Asset):
         return item.place.dandiset is not None
-    return any((folder / "dandiset.yaml").is_file() for folder in list(item.place.parents)[:2])
+    return dandiset_of(item.place) is not None
 
 
 def describe(sources: Sequence[Source]) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def _relation(source: Source) -> Mapping[str, str]:
 
 def write_card(folder: Path, card: Mapping[str, Any]) -> Path | None:
     """Write dandiset.yaml, unless the folder has one of its own; `dandi upload` wants its identifier filled in."""
-    path = folder / "dandiset.yaml"
+    path = folder / CARD
     if path.exists():
         return None
     with placing(path) as temporary:

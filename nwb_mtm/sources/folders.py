@@ -3,11 +3,15 @@
 import glob
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from nwb_mtm.errors import SourceError
+from nwb_mtm.recording import Recording
 
 OWN = re.compile(r"_desc-([^_]*-)?mtm(?=[_.])")
+CARD = "dandiset.yaml"
+PLACEHOLDER = "000000"  # of a dandiset that is not on an archive yet
 SUFFIXES = (".nwb", ".nwb.zarr")
 
 
@@ -23,6 +27,41 @@ def is_own(name: str) -> bool:
 def shown_name(path: Path) -> str:
     """The file's name with its folder, and nothing of the machine above it."""
     return "/".join(path.parts[-2:]) if path.parent.name.startswith("sub-") else path.name
+
+
+def dandiset_of(path: Path) -> Path | None:
+    """The dandiset's folder in which a file lies, one folder deep at most, if it is one."""
+    return next((folder for folder in list(path.absolute().parents)[:2] if (folder / CARD).is_file()), None)
+
+
+def with_dandiset(recording: Recording, path: Path) -> Recording:
+    """The recording with the provenance that a local copy of a dandiset gives it."""
+    folder = dandiset_of(path)
+    if folder is None:
+        return recording
+    facts = read_card((folder / CARD).read_text(encoding="utf-8", errors="replace"))
+    if not facts:
+        return recording
+    name = path.absolute().relative_to(folder).as_posix()
+    version, doi, licence = (facts.get(fact, "") for fact in ("version", "doi", "licence"))
+    source = replace(recording.source, name=name, dandiset=facts["dandiset"], version=version, doi=doi, licence=licence)
+    return replace(recording, source=source)
+
+
+def read_card(text: str) -> dict[str, str]:
+    """Number, version, DOI and licence in a dandiset.yaml, as archives write it; nothing without a number.
+
+    >>> read_card("identifier: DANDI:000409\\nversion: draft\\nlicense:\\n- spdx:CC-BY-4.0\\n")
+    {'dandiset': '000409', 'version': 'draft', 'licence': 'spdx:CC-BY-4.0'}
+    """
+    patterns = {
+        "dandiset": r"^identifier:\s*['\"]?(?:[A-Z]+:)?(\d{6})\b",
+        "version": r"^version:\s*['\"]?([\w.]+)",
+        "doi": r"^doi:\s*['\"]?(10\.\S+?)['\"]?\s*$",
+        "licence": r"^license:[^\n]*(?:\n[ \t]*-[^\n]*)*?(spdx:[\w.\-]+)",
+    }
+    found = {name: match[1] for name, pattern in patterns.items() if (match := re.search(pattern, text, re.MULTILINE))}
+    return found if found.get("dandiset", PLACEHOLDER) != PLACEHOLDER else {}
 
 
 def local_files(path: Path) -> tuple[Path, ...]:

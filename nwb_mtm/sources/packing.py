@@ -170,8 +170,11 @@ def _raw(array: ndarray) -> Any:
     return array.reshape(-1).view(np.uint8).data if array.size else b""
 
 
-def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file under a temporary name, then move it into place; or leave nothing behind."""
+def write_whole(path: Path, write: Callable[[BinaryIO], object], *, called: str = "") -> None:
+    """Write a file under a temporary name, then move it into place; or leave nothing behind.
+
+    `called` is what an error names it, when the file's own name says nothing.
+    """
     partial = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,7 +184,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
-        raise _not_written(path, error) from error
+        raise _not_written(called or path.name, error) from error
     finally:
         drop(partial)
 
@@ -195,7 +198,7 @@ def drop(path: Path) -> int:
     return 0
 
 
-def _not_written(path: Path, error: OSError) -> NwbMtmError:
+def _not_written(name: str, error: OSError) -> NwbMtmError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return SourceError(f"The disk is full, so {path.name} was not written.", kind="no_space")
-    return SourceError(f"{path.name} cannot be written: {error.strerror}.", kind="cannot_write")
+        return SourceError(f"The disk is full, so {name} was not written.", kind="no_space")
+    return SourceError(f"{name} cannot be written: {error.strerror}.", kind="cannot_write")

@@ -11,6 +11,7 @@ from nwb_mtm.errors import NwbMtmError, SourceError
 from nwb_mtm.nwb import reader
 from nwb_mtm.nwb.options import ReadOptions
 from nwb_mtm.recording import Recording
+from nwb_mtm.sources.folders import with_dandiset
 from nwb_mtm.sources.resolution import Left, Resolution, SourceItem, SourceOptions, resolve, resolve_all, spread
 from nwb_mtm.sources.store import Key
 from nwb_mtm.sources.streaming import SMALL, key_of, with_source
@@ -89,8 +90,12 @@ def read(
     }
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     wanted = replace(selection or ReadOptions(), **given)
-    if not isinstance(source, str) or isinstance(parse(source), LocalAddress):
-        return reader.read(source, wanted)
+    if not isinstance(source, str):
+        recording = reader.read(source, wanted)
+        return with_dandiset(recording, source) if isinstance(source, Path) else recording
+    address = parse(source)
+    if isinstance(address, LocalAddress):
+        return with_dandiset(reader.read(source, wanted), address.path)
     return _read_remote(source, wanted, options)
 
 
@@ -193,7 +198,7 @@ class _Queue:
 
     def _local(self, item: SourceItem, path: Path) -> Recording | NwbMtmError:
         try:
-            return reader.read(path, self._wanted(item))
+            return with_dandiset(reader.read(path, self._wanted(item)), path)
         except NwbMtmError as error:
             return error
 

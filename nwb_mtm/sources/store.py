@@ -103,7 +103,8 @@ class Store:
             "spikes": len(recording.spikes.times),
         }
         path = self._path(key)
-        write_whole(path, lambda file: packing.write(file, recording, facts))
+        called = f"what was read of {facts['name']}"
+        write_whole(path, lambda file: packing.write(file, recording, facts), called=called)
         self._grow(path)
         return path
 

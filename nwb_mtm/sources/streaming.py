@@ -11,7 +11,7 @@ from typing import Any
 
 from nwb_mtm.archive.addresses import without_secrets
 from nwb_mtm.archive.assets import Asset
-from nwb_mtm.archive.remote import open_kept, open_remote
+from nwb_mtm.archive.remote import RemoteFile, open_kept, open_remote
 from nwb_mtm.archive.transfer import Patience
 from nwb_mtm.errors import ConfigError, SourceError
 from nwb_mtm.nwb.options import ReadOptions
@@ -109,7 +109,16 @@ def opened(
                 raise file.failure from error
             raise
         if file.bytes and file.etag:
-            kept.put_pages(file.pages())
+            _keep_pages(file, kept)
+
+
+def _keep_pages(file: RemoteFile, kept: Store) -> None:
+    """Keep what was moved, where there is room: what was read of it is smaller, and may still find some."""
+    try:
+        kept.put_pages(file.pages())
+    except SourceError as error:
+        if error.kind != "no_space":
+            raise
 
 
 def _open_zarr(asset: Asset, patience: Patience | None) -> tuple[Any, Any]:
