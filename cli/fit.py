@@ -17,6 +17,7 @@ from .options import (
     folds_option,
     output_options,
     plain_sources,
+    schemes_option,
     source_options,
     window_options,
 )
@@ -46,6 +47,7 @@ saved (go on with --resume).
 @click.argument("sources", nargs=-1)
 @window_options
 @fit_options
+@schemes_option
 @folds_option
 @click.option("--evaluate", type=click.Choice(["sample", "all", "none"]), help="Sessions to score.  [default: sample]")
 @click.option("--decode/--no-decode", default=None, help="Decode behaviour and map regions too.  [default: decode]")

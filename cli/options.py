@@ -98,6 +98,10 @@ fit_options = _all(
     click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any setting, e.g. train.batch=32."),
 )
 
+schemes_option = click.option(
+    "--schemes", "only_schemes", metavar="A,B,...", help="Train with these masking schemes alone, e.g. neuron,causal."
+)
+
 folds_option = click.option(
     "--folds",
     "rotations",
@@ -131,6 +135,10 @@ def build_config(chosen: Mapping[str, Any], base: "Config | None" = None) -> "Co
     if chosen.get("preset"):
         config = config.changed({"model.preset": chosen["preset"]})
     changes: dict[str, Any] = {}
+    if chosen.get("only_schemes"):
+        from nwb_mtm.presets import schemes_alone
+
+        changes.update(schemes_alone(parts(chosen["only_schemes"])))
     for name, setting in SETTINGS.items():
         value = chosen.get(name)
         if value is not None and value != ():

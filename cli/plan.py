@@ -11,6 +11,7 @@ from .options import (
     fit_options,
     folds_option,
     plain_sources,
+    schemes_option,
     source_options,
     window_options,
 )
@@ -27,6 +28,7 @@ Examples:
 @click.argument("sources", nargs=-1, required=True)
 @window_options
 @fit_options
+@schemes_option
 @folds_option
 @click.option("--json", "as_json", is_flag=True, help="The plan as JSON.")
 @source_options

@@ -1,11 +1,12 @@
 """Published members of the family (arXiv 2407.14668, appendix), with their recipe and without its bugs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from nwb_mtm.errors import ConfigError
 
+ALL_SCHEMES = ("neuron", "causal", "inter_region", "intra_region", "temporal", "random_token", "region_subset")
 _PUBLISHED: Mapping[str, Any] = {
     "model.latents": 0,
     "model.width": 512,
@@ -52,6 +53,20 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 EVERY = tuple(dict.fromkeys(name for fixed in PRESETS.values() for name in fixed))  # settings that some preset fixes
+
+
+def schemes_alone(names: Sequence[str]) -> dict[str, float]:
+    """Settings that train with these masking schemes and no other.
+
+    >>> schemes_alone(["intra-region"])["schemes.intra_region"], schemes_alone(["neuron"])["schemes.causal"]
+    (1.0, 0.0)
+    """
+    keys = [name.replace("-", "_") for name in names]
+    for name, key in zip(names, keys):
+        if key not in ALL_SCHEMES:
+            known = ", ".join(scheme.replace("_", "-") for scheme in ALL_SCHEMES)
+            raise ConfigError(f"Unknown scheme {name!r}; it is one of {known}.", kind="bad_value")
+    return {f"schemes.{key}": float(key in keys) for key in ALL_SCHEMES}
 
 
 def fixed_by(name: str) -> Mapping[str, Any]:

@@ -10,14 +10,13 @@ from nwb_mtm.errors import ConfigError
 from nwb_mtm.evaluation import scoring
 from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.predictor import ModelPredictor
+from nwb_mtm.presets import schemes_alone
 from nwb_mtm.road.gathering import Gathered, Said, gather
 from nwb_mtm.road.preparation import Prepared, prepare
 from nwb_mtm.scores import Scores
 from nwb_mtm.sources.reading import SourceOptions
 from nwb_mtm.training import Step, Training
 from nwb_mtm.vocabulary import Vocabulary
-
-ALL_SCHEMES = ("neuron", "causal", "inter_region", "intra_region", "temporal", "random_token", "region_subset")
 
 
 @dataclass(frozen=True)
@@ -88,11 +87,7 @@ def _changed(one: Contender, words: str, changes: Mapping[str, object]) -> Conte
 
 
 def _alone(one: Contender, scheme: str) -> Contender:
-    key = scheme.replace("-", "_")
-    if key not in ALL_SCHEMES:
-        names = ", ".join(name.replace("_", "-") for name in ALL_SCHEMES)
-        raise ConfigError(f"Unknown scheme {scheme!r}; it is one of {names}.", kind="bad_value")
-    return _changed(one, f"{scheme} alone", {f"schemes.{name}": float(name == key) for name in ALL_SCHEMES})
+    return _changed(one, f"{scheme} alone", schemes_alone([scheme]))
 
 
 def _ratio(one: Contender, ratio: float) -> Contender:

@@ -3,6 +3,16 @@
 import pytest
 from click.testing import CliRunner
 from nwb_mtm_cli.main import group
+from nwb_mtm_cli.options import build_config
+
+from nwb_mtm.errors import ConfigError
+
+
+def test_schemes_that_are_named_train_alone() -> None:
+    schemes = build_config({"only_schemes": "neuron, intra-region"}).schemes
+    assert (schemes.neuron, schemes.causal, schemes.inter_region, schemes.intra_region) == (1.0, 0.0, 0.0, 1.0)
+    with pytest.raises(ConfigError, match="Unknown scheme 'units'"):
+        build_config({"only_schemes": "units"})
 
 
 @pytest.mark.parametrize(
