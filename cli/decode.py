@@ -1,6 +1,7 @@
 """`nwb-mtm decode`: trial columns and behaviour from spikes, rates, latents and the clock."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,7 +39,8 @@ def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
 
     MODEL is a run folder or a .safetensors file; the word `counts` in its place
     decodes the spikes alone. Every figure stands beside what the clock reaches:
-    time in the session and in the trial, and the labels before.
+    time in the session and in the trial, and the labels before. Exit code 1
+    when nothing can be decoded.
     """
     from nwb_mtm.decoding.results import Decoding
     from nwb_mtm.road.decoding import decode_sources
@@ -70,6 +72,8 @@ def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
             console(stderr=True).print(event.text)
     if chosen["as_json"]:
         click.echo(json.dumps({one.session: one.to_json() for one in found}, indent=1))
+    if not any(one.is_decoded for one in found):
+        sys.exit(1)
 
 
 def _config(chosen: Mapping[str, Any]) -> Any:
@@ -106,18 +110,24 @@ def _show(found: "Decoding") -> None:
 
 def _show_label(session: str, found: "LabelDecoding") -> None:
     from nwb_mtm.decoding.results import verdict
+    from nwb_mtm.decoding.sentences import in_words
 
-    from .show import console, table
+    from .show import console, short, table
 
     out = console()
     title = f"{session}  {found.name}: {', '.join(found.classes)}  ({found.status})"
-    columns = ("from", "balanced accuracy", "accuracy", "AUC", "p of AUC", "in words")
+    columns = ("from", "balanced acc.", "AUC", "in words")
     rows = [
-        (kind, s.balanced_accuracy, s.accuracy, s.auc, _p(s.p), verdict(s.gain_over_clock))
+        (kind, short(s.balanced_accuracy, 2), f"{s.auc.value:.2f}", in_words(s.p, verdict(s.gain_over_clock)))
         for kind, s in _named(found.scores, found.regions)
     ]
     out.print(table(title, columns, rows))
-    out.print(f"chance {found.chance:.3f}, majority {found.majority:.3f}; {_null(found.null, found.p_floor)}")
+    out.print(f"chance {found.chance:.2f}; {_null(found.null, found.p_floor)}")
+    plain = ", ".join(f"{kind} {s.accuracy.value:.2f}" for kind, s in found.scores.items())
+    out.print(
+        f"plain accuracy: {plain}; {found.majority:.2f} by always saying the commonest label of training, "
+        "which may be a rare one among the test windows"
+    )
     for kind, sliding in found.sliding.items():
         when = "at no time" if sliding.first is None else f"from {sliding.first:+.2f} s"
         out.print(f"{kind}, {sliding.width:g} s at a time and nothing later: above chance {when}")
@@ -126,17 +136,25 @@ def _show_label(session: str, found: "LabelDecoding") -> None:
 
 def _show_series(session: str, found: "SeriesDecoding") -> None:
     from nwb_mtm.decoding.results import verdict
+    from nwb_mtm.decoding.sentences import in_words
 
-    from .show import console, table
+    from .show import console, short, table
 
     title = f"{session}  {found.name}  ({found.status})"
-    columns = ("from", "R2", "R2 after the average", "R2 after the clock", "correlation", "p", "in words")
+    columns = ("from", "R2", "after average", "after clock", "r", "in words")
     rows = [
-        (kind, s.r2, s.r2_after_average, s.r2_after_clock, s.correlation, _p(s.p), verdict(s.gain_over_clock))
+        (
+            kind,
+            short(s.r2, 2),
+            f"{s.r2_after_average.value:.2f}",
+            f"{s.r2_after_clock.value:.2f}",
+            f"{s.correlation.value:.2f}",
+            in_words(s.p, verdict(s.gain_over_clock)),
+        )
         for kind, s in _named(found.scores, found.regions)
     ]
     console().print(table(title, columns, rows))
-    console().print(_null(found.null, found.p_floor))
+    console().print(f"after average, clock: R2 of what these leave; {_null(found.null, found.p_floor)}")
     console().print()
 
 
@@ -144,10 +162,6 @@ def _named(scores: Mapping[str, S], regions: Mapping[str, Mapping[str, S]]) -> l
     """All units first, then region by region."""
     inner = [(f"{kind}, {name}", s) for name, found in regions.items() for kind, s in found.items()]
     return [*scores.items(), *inner]
-
-
-def _p(p: float | None) -> str:
-    return "-" if p is None else f"{p:.3f}"
 
 
 def _null(rule: str, floor: float | None) -> str:

@@ -20,7 +20,7 @@ from .sections import Sectioned
 
 if TYPE_CHECKING:
     from nwb_mtm.road.evaluation import EvaluationOptions
-    from nwb_mtm.scores import Scores
+    from nwb_mtm.scores import Scores, Table
 
 EPILOG = """\b
 Examples:
@@ -128,13 +128,20 @@ def show(scores: "Scores") -> None:
 
     show_answers(scores)
     out = console()
-    columns = ("bits per spike", "pooled", "mean", "median", "train null", "D2", "above 0", "units")
-    for title, rows in table_rows(scores):
+    columns = ("bits per spike", "pooled", "mean", "median", "units")
+    for title, tables in table_rows(scores):
         out.print()
-        out.print(table(title, columns, rows))
+        out.print(table(title, columns, [_row(label, found) for label, found in tables.items()]))
+    out.print("scores.json has more: the null of training, D2, shares, every unit and region.")
     notes = dict.fromkeys(n for s in scores.sessions.values() for a in s.scores.values() for n in a.notes)
     for note in notes:
         out.print(f"Note: {note}.", markup=False)
+
+
+def _row(label: str, found: "Table") -> tuple[object, ...]:
+    from .show import short
+
+    return (label, short(found.bps_pooled), short(found.bps_mean), f"{found.bps_median.value:.3f}", found.units)
 
 
 def show_brief(scores: "Scores") -> None:
@@ -150,6 +157,19 @@ def show_brief(scores: "Scores") -> None:
     out.print(table("Mean bits per spike, as published (scores.json has all)", columns, rows))
 
 
+def decoded_lines(scores: "Scores") -> list[str]:
+    """One line for every decoded target and for the map of regions; each with its session when there are several."""
+    from nwb_mtm.decoding.sentences import decoding_lines
+
+    found: list[str] = []
+    for key, session in scores.sessions.items():
+        head = f"{key}, " if len(scores.sessions) > 1 else ""
+        found += [
+            f"{head}{line}" for line in decoding_lines({"decoding": session.decoding, "regions": session.regions})
+        ]
+    return found
+
+
 def show_answers(scores: "Scores") -> None:
     """One line for every question, then the box of checks."""
     from nwb_mtm.evaluation.tables import headline
@@ -158,6 +178,8 @@ def show_answers(scores: "Scores") -> None:
 
     out = console()
     for line in headline(scores):
+        out.print(line, markup=False)
+    for line in decoded_lines(scores):
         out.print(line, markup=False)
     out.print()
     colors = {"pass": "green", "warn": "yellow", "fail": "red"}

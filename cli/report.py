@@ -18,7 +18,7 @@ import click
     "-e",
     "--existing",
     type=click.Choice(["error", "skip", "overwrite"]),
-    help="When the page exists: a run's own page is replaced, another is an error.",
+    help="When the page exists: our own report.html or compared.html is replaced, another is an error.",
 )
 @click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
 def command(
@@ -42,7 +42,9 @@ def command(
     if len(runs) == 1:
         path = report.write(runs[0], output, existing=existing or ("error" if output else "overwrite"))
     else:
-        path = report.compare(runs, output or Path("compared.html"), existing=existing or "error")
+        page = output or Path("compared.html")
+        own = output is None and report.is_comparison(page)
+        path = report.compare(runs, page, existing=existing or ("overwrite" if own else "error"))
     console(stderr=True).print(f"The page is at {path}")
     if show:
         click.launch(path.resolve().as_uri())

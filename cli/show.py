@@ -1,12 +1,18 @@
 """How results, warnings and errors look: tables on stdout, the rest on stderr."""
 
+import math
+import re
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from nwb_mtm.errors import NwbMtmError
+
+if TYPE_CHECKING:
+    from nwb_mtm.intervals import Value
 
 PIPED_WIDTH = 200  # of tables, where nothing is wrapped
 
@@ -41,6 +47,19 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for row in rows:
         out.add_row(*(_plain(str(cell)) for cell in row))
     return out
+
+
+def short(found: "Value", digits: int = 3) -> str:
+    """A value with its interval in as few letters as tell it.
+
+    >>> from nwb_mtm.intervals import Value
+    >>> short(Value(0.12, -0.051, 0.194)), short(Value(1.5, float("nan"), float("nan")), 2)
+    ('0.120 [-.051 .194]', '1.50')
+    """
+    if not math.isfinite(found.value):
+        return "-"
+    low, high = (re.sub(r"^(-?)0\.", r"\1.", f"{edge:.{digits}f}") for edge in (found.low, found.high))
+    return f"{found.value:.{digits}f}" + (f" [{low} {high}]" if math.isfinite(found.low) else "")
 
 
 def bar(share: float, width: int = 10) -> str:

@@ -57,7 +57,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "bad_value": "Change the value named above.",
         "missing_extra": "Install the extra that the message names.",
         # runs and outputs
-        "exists": "Choose another output, or pass `--existing overwrite` (or `skip`).",
+        "exists": "Name another output, or pass `-e overwrite` (or `-e skip`).",
         "not_a_run": "Pass a run folder made by `nwb-mtm fit`, or a .safetensors model.",
         "bad_model": "The model file is damaged or of another format; fit it again.",
         "does_not_fit": "Model and recording do not belong together; fit a model on this recording.",

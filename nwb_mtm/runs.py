@@ -170,15 +170,13 @@ def write_json(path: Path, content: Any) -> None:
 def create(path: Path, existing: Existing = "error") -> RunFolder | None:
     """A fresh run folder, made by its first file; None to skip one that exists. Only our own files are removed."""
     if path.exists() and not path.is_dir():
-        raise RunError(f"{path} is a file; a run needs a folder. Choose another with -o.", kind="exists")
+        raise RunError(f"{path} is a file; a run needs a folder.", kind="exists")
     folders = [path, *_folds(path)]
     ours = [folder / name for folder in folders for name in FILES if (folder / name).exists()]
     if ours and existing == "error":
-        raise RunError(
-            f"{path} already holds a run. Choose another folder with -o, go on with --resume {path}, "
-            "or pass --existing overwrite.",
-            kind="exists",
-        )
+        stopped = (path / "resume.safetensors").exists()
+        going_on = f", which was stopped; go on with nwb-mtm fit --resume {path}" if stopped else ""
+        raise RunError(f"{path} already holds a run{going_on}.", kind="exists")
     if ours and existing == "skip":
         return None
     for file in ours:

@@ -16,7 +16,12 @@ def test_a_folder_with_a_run_is_an_error_unless_said_otherwise(tmp_path: Path) -
     with pytest.raises(RunError, match="already holds a run") as raised:
         runs.create(tmp_path / "run")
     assert raised.value.kind == "exists"
+    assert "--resume" not in str(raised.value)
+    assert "--existing" not in str(raised.value)  # the kind's cure says it once
     assert runs.create(tmp_path / "run", "skip") is None
+    runs.write_text(run.resume, "state")
+    with pytest.raises(RunError, match="which was stopped; go on with nwb-mtm fit --resume"):
+        runs.create(tmp_path / "run")
     assert run.model.exists()
 
 

@@ -12,7 +12,7 @@ from nwb_mtm.annotation.dandisets import describe, in_dandiset, write_card
 from nwb_mtm.annotation.naming import archive_path
 from nwb_mtm.annotation.writing import Annotated, Options, annotate, read_as_trained, read_options
 from nwb_mtm.archive.assets import Asset
-from nwb_mtm.errors import NwbMtmError
+from nwb_mtm.errors import KINDS, NwbMtmError
 from nwb_mtm.recording import Recording, Source
 from nwb_mtm.sources.reading import Outcome as Read
 from nwb_mtm.sources.reading import Progress, follow
@@ -32,16 +32,17 @@ class Outcome:
     def line(self) -> str:
         """One line for the eye."""
         if self.done is None:
-            return f"{self.source}: {self.error}"
+            cure = KINDS.get(self.kind, "")
+            return f"{self.source}: {self.error}{f' {cure}' if cure and cure not in self.error else ''}"
         if self.done.skipped:
             return f"{self.source}: kept {self.done.path.name}, {self.done.reason}"
-        why = f" (a sidecar, because {self.done.reason})" if self.done.mode == "sidecar" and self.done.reason else ""
+        why = f" ({_sidecar(self.done.reason)})" if self.done.mode == "sidecar" and self.done.reason else ""
         return f"{self.source}: wrote {self.done.path.name}{why}"
 
     def row(self) -> tuple[object, ...]:
         """One row of the summary."""
         if self.done is None or self.done.skipped:
-            return (self.source, self.error or "kept", "-", "-", "-", "-")
+            return (self.source, "failed" if self.error else "kept", "-", "-", "-", "-")
         done = self.done
         bps = f"{done.bps:.3f}" if math.isfinite(done.bps) else "-"
         return (self.source, done.path.name, done.units, f"{done.share:.1%}", bps, done.reliable)
@@ -52,6 +53,10 @@ class Outcome:
             return {"source": self.source, "error": self.error, "kind": self.kind}
         plain = {**asdict(self.done), "path": str(self.done.path)}
         return {**plain, "bps": self.done.bps if math.isfinite(self.done.bps) else None}
+
+
+def _sidecar(reason: str) -> str:
+    return "a sidecar, as asked" if reason == "as asked" else f"a sidecar, because {reason}"
 
 
 def annotate_all(

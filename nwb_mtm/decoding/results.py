@@ -17,13 +17,13 @@ def verdict(gain: Value | None) -> str:
     """Whether activity tells more than the clock, in words.
 
     >>> verdict(Value(0.2, 0.1, 0.3)), verdict(Value(0.2, -0.1, 0.3)), verdict(Value(-0.2, -0.3, -0.1))
-    ('better than the clock', 'cannot tell from the clock', 'no better than the clock')
+    ('better than the clock', 'not shown to beat the clock', 'no better than the clock')
     """
     if gain is None or not np.isfinite(gain.low):
         return ""
     if gain.low > 0:
         return "better than the clock"
-    return "no better than the clock" if gain.high <= 0 else "cannot tell from the clock"
+    return "no better than the clock" if gain.high <= 0 else "not shown to beat the clock"
 
 
 @dataclass(frozen=True)
@@ -221,6 +221,11 @@ class Decoding:
         told = [f"{name} {_told(one.scores)}" for name, one in self.labels.items()]
         told += [f"{name} {_told(one.scores)}" for name, one in self.series.items()]
         return f"Decoding({self.session!r}: {'; '.join(told) or 'nothing to decode'})"
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether anything was decoded at all."""
+        return any(one.scores for one in self.labels.values()) or any(one.scores for one in self.series.values())
 
     @property
     def warnings(self) -> tuple[str, ...]:

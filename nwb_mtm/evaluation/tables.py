@@ -12,6 +12,13 @@ from nwb_mtm.evaluation.tallies import verdict
 from nwb_mtm.runs import Existing, write_json, write_text
 from nwb_mtm.scores import Activity, Scores, Table
 
+VERDICTS = {
+    "better": "better than the best baseline",
+    "no better": "no better than the best baseline",
+    "cannot tell": "not shown to differ from the best baseline",
+    "not scored": "not scored beside a baseline",
+}
+
 
 def headline(scores: Scores) -> list[str]:
     """One line for every score: is the model better than the best baseline that sees no simultaneous activity?"""
@@ -25,11 +32,21 @@ def sentence(scores: Scores, name: str) -> str:
     if mean.model is None or not mean.model.units:
         notes = [note for a in activities for note in a.notes if note.startswith("not scored")]
         return notes[0] if notes else "no model"
-    words = f"{verdict(mean.gain)}: {mean.gain} bits per spike over {_against(activities)}"
+    words = f"{VERDICTS[verdict(mean.gain)]} ({_against(activities)}): {mean.gain} bits per spike"
     more = [a.windows_to_tell for a in activities if a.windows_to_tell]
     if len(activities) == 1 and more:
         words += f" (about {more[0]} test windows would tell; {activities[0].windows} were scored)"
-    return f"{words}; published mean {mean.model.bps_mean}, {mean.model.units} units, {mean.sessions} session(s)"
+    held = f"{counted(mean.model.units, 'unit')} of {counted(mean.sessions, 'session')}"
+    return f"{words}; mean over {held}, as the paper prints it: {mean.model.bps_mean}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "unit"), counted(2, "session")
+    ('1 unit', '2 sessions')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _against(activities: list[Activity]) -> str:
@@ -97,12 +114,12 @@ def _short(found: Table | None) -> str:
     return "-" if found is None else f"{found.bps_mean.value:.3f}"
 
 
-def table_rows(scores: Scores) -> Iterator[tuple[str, list[tuple[object, ...]]]]:
-    """A title and rows for every score: model, baselines, truth; over sessions when there are several."""
+def table_rows(scores: Scores) -> Iterator[tuple[str, dict[str, Table]]]:
+    """A title and what stands below it for every score: model, baselines, truth; over sessions if there are several."""
     for name, mean in scores.mean.items():
         tables: dict[str, Table] = {} if mean.model is None else {"model": mean.model}
         tables.update(mean.baselines)
-        title = f"{name} ({mean.sessions} sessions, {mean.subjects} subjects)"
+        title = f"{name} ({counted(mean.sessions, 'session')}, {counted(mean.subjects, 'subject')})"
         if len(scores.sessions) == 1:
             key, session = next(iter(scores.sessions.items()))
             activity = session.scores[name]
@@ -110,12 +127,7 @@ def table_rows(scores: Scores) -> Iterator[tuple[str, list[tuple[object, ...]]]]
             tables.update({f"{p}, guarded": found.scored for p, found in activity.guarded.items()})
             title = f"{name} ({key}, {activity.windows} test windows)"
         if tables:
-            yield title, [_row(label, table) for label, table in tables.items()]
-
-
-def _row(label: str, t: Table) -> tuple[object, ...]:
-    plain = (t.bps_median, t.bps_mean_train_null, t.d2_mean, t.share_positive)
-    return (label, str(t.bps_pooled), str(t.bps_mean), *(f"{v.value:.3f}" for v in plain), t.units)
+            yield title, tables
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -134,7 +146,7 @@ def write_scores(scores: Scores, folder: Path, *, existing: Existing = "error") 
     paths = tuple(folder / name for name in ("scores.json", "scores.csv", "units.csv"))
     there = [path for path in paths if path.exists()]
     if there and existing == "error":
-        raise RunError(f"{there[0]} exists; choose another folder, or pass --existing overwrite.", kind="exists")
+        raise RunError(f"{there[0]} exists already.", kind="exists")
     if there and existing == "skip":
         return ()
     write_json(paths[0], scores.to_json())

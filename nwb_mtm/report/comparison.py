@@ -32,6 +32,11 @@ def compare(
     return path
 
 
+def is_comparison(path: Path) -> bool:
+    """Whether a file is a page for several runs that was written here."""
+    return path.is_file() and ">Side by side<" in path.read_text(encoding="utf-8", errors="replace")
+
+
 def refuse_unlike(found: Sequence[Material]) -> None:
     """An error that names the parts in which protocols differ, or says that no session is shared."""
     if len(found) < 2:

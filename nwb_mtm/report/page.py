@@ -53,7 +53,7 @@ def may_write(path: Path, existing: str) -> bool:
         return True
     if existing == "skip":
         return False
-    raise RunError(f"{path} already exists. Choose another with -o, or pass --existing overwrite.", kind="exists")
+    raise RunError(f"{path} already exists.", kind="exists")
 
 
 def page(run: Material) -> str:

@@ -49,10 +49,34 @@ def decode_sources(
             known = splits_of(() if checkpoint is None else (checkpoint,))
             prepared = prepare(event.recordings, chosen, known=known, listed=event.listed)
             yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)
+            for session in prepared.sessions:
+                yield Said(session.reason)
+                yield from (Said(text, warning=True) for text in _other_windows(session.windows, checkpoint))
             if not log_opening(model, "decode", len(prepared.sessions)):
                 yield Said(UNLOGGED, warning=True)
             for session in prepared.sessions:
-                yield _decode_one(session, checkpoint, targets or session.targets, config)
+                found = _decode_one(session, checkpoint, targets or session.targets, config)
+                yield found
+                if not found.is_decoded:
+                    yield from (Said(text, warning=True) for text in _other_tables(session))
+
+
+def _other_windows(windows: Windows, checkpoint: "Checkpoint | None") -> Iterator[str]:
+    """That windows are cut otherwise than those the model was trained on."""
+    key, now = windows.session, windows.alignment
+    trained = checkpoint.provenance.get("sources", ()) if checkpoint is not None else ()
+    before = next((one["alignment"] for one in trained if one.get("key") == key and one.get("alignment")), now)
+    if before != now:
+        yield f"{key}: the model was trained on windows of {before}; these are {now}"
+
+
+def _other_tables(session: Session) -> Iterator[str]:
+    """Tables of intervals whose columns could be decoded, when nothing else can."""
+    recording, own = session.recording, session.windows.trials
+    others = {path.rpartition("/")[2]: t for path, t in recording.intervals.items() if t is not own and t.columns}
+    held = "; ".join(f"{name} ({', '.join(list(t.columns)[:6])})" for name, t in others.items())
+    if held:
+        yield f"{recording.key}: tables of intervals with columns: {held}. Decode one with --trials TABLE."
 
 
 def _decode_one(

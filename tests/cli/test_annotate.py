@@ -9,6 +9,8 @@ from click.testing import CliRunner
 from nwb_mtm_cli.main import group
 from test_annotation import model, simulated
 
+from nwb_mtm.annotation.many import Outcome, _sidecar
+
 __all__ = ["model", "simulated"]
 
 
@@ -46,3 +48,13 @@ def test_a_file_that_fails_does_not_stop_the_rest(
     assert done.exit_code == 1
     assert "1 of 2 files annotated" in done.output
     assert (tmp_path / "session_desc-mtm.nwb").is_file()
+
+
+def test_what_failed_is_said_once_with_the_way_out_and_a_sidecar_as_asked() -> None:
+    failed = Outcome("a.nwb", error="a_desc-mtm.nwb exists already in data.", kind="exists")
+    assert failed.row()[1] == "failed"
+    assert failed.line() == (
+        "a.nwb: a_desc-mtm.nwb exists already in data. Name another output, or pass `-e overwrite` (or `-e skip`)."
+    )
+    assert _sidecar("as asked") == "a sidecar, as asked"
+    assert _sidecar("the store is Zarr") == "a sidecar, because the store is Zarr"

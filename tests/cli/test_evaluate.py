@@ -36,6 +36,22 @@ def test_baselines_alone_are_shown_with_the_truth_and_written(session: Path, tmp
     assert written["protocol"]["folds"] == 3
 
 
+def test_tables_are_readable_at_80_columns(session: Path) -> None:
+    done = CliRunner().invoke(command, ["baselines", str(session), *QUICK])
+    rows = done.stdout.split("co-smoothing (")[1].splitlines()
+    assert max(map(len, rows)) <= 80
+    assert any(line.startswith("reduced-rank") and line.count("]") == 2 for line in rows)
+
+
+def test_decoded_targets_and_the_map_are_said_after_the_answers(session: Path) -> None:
+    done = CliRunner().invoke(command, ["baselines", str(session), *QUICK, "--decode"])
+    said = done.stdout.split("\n\n")[0]
+    assert "choice: counts best, balanced accuracy 0." in said
+    assert "the clock 0." in said
+    assert "chance (p 0." in said
+    assert "\nmap of regions: " in said
+
+
 def test_machines_get_one_object(session: Path) -> None:
     done = CliRunner().invoke(command, ["baselines", str(session), *QUICK, "--json", "--by", "choice"])
     assert done.exit_code == 0, done.output

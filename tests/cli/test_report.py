@@ -47,6 +47,17 @@ def test_several_runs_make_one_page(runs: tuple[Path, Path], tmp_path: Path) -> 
     assert "Side by side" in (tmp_path / "both.html").read_text(encoding="utf-8")
 
 
+def test_the_page_for_several_runs_is_written_again_and_somebody_else_s_is_not(
+    runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    call(*runs)
+    call(*runs)
+    (tmp_path / "compared.html").write_text("mine")
+    with pytest.raises(RunError, match="already exists"):
+        call(*runs)
+
+
 def test_a_folder_without_a_run_is_said_plainly(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"no finished run"):
         call(tmp_path)

@@ -4,6 +4,7 @@ import pytest
 from nwb_mtm_cli import show
 
 from nwb_mtm.errors import RecordingError
+from nwb_mtm.intervals import Value
 
 
 def test_an_error_is_followed_by_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,6 +24,11 @@ def test_a_piped_table_is_not_wrapped(capsys: pytest.CaptureFixture[str]) -> Non
     long = "/processing/behavior/BehavioralTimeSeries/" + "x" * 60
     show.console().print(show.table("Series", ("name", "rate"), [(long, 60.0)]))
     assert f"{long}  60.0" in capsys.readouterr().out
+
+
+def test_a_value_with_its_interval_is_short() -> None:
+    assert show.short(Value(-0.0181, -0.0752, 1.0009)) == "-0.018 [-.075 1.001]"
+    assert show.short(Value(float("nan"), float("nan"), float("nan"))) == "-"
 
 
 def test_numbers_stand_to_the_right() -> None:
