@@ -38,8 +38,8 @@ format: install          ## Put the code into its one format.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install           ## One table for every claim about speed.
-	for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: install           ## One table of what everything costs, each beside its reference.
+	$(BIN)/python benchmarks/table.py
 
 docs-install: install
 	$(PIP) install -q -c constraints.txt -e '.[docs]'

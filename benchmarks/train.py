@@ -2,7 +2,8 @@
 
     python benchmarks/train.py [--units 300] [--rounds 8]
 
-Width 512, 5 blocks, MLP 1024, 16 windows of 100 bins. Processor time, so that others on the machine count less.
+Width 512, 5 blocks, MLP 1024, 16 windows of 100 bins. With one thread
+(OMP_NUM_THREADS=1) these are seconds of the processor, which others on the machine disturb least, else of the clock.
 """
 
 import argparse
@@ -36,7 +37,7 @@ def main() -> None:
     base = next(iter(found.values()))
     print(f"{torch.get_num_threads()} threads; bfloat16 arithmetic: {'yes' if computes_bfloat16() else 'no'}")
     for name, seconds in found.items():
-        print(f"{name:28s} {seconds:7.3f} s of the processor a step, {base / seconds:5.2f} times as fast")
+        print(f"{name:28s} {seconds:7.3f} s a step, {base / seconds:5.2f} times as fast")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from nwb_mtm.distributed import ALONE, World, owners
 from nwb_mtm.errors import RunError
 from nwb_mtm.masks import make_schemes
 from nwb_mtm.model import MtM
-from nwb_mtm.model.compute import choose_device, choose_precision, few_threads, set_precision
+from nwb_mtm.model.compute import choose_device, choose_precision, compile_blocks, few_threads, set_precision
 from nwb_mtm.model.sharding import Rows, has_rows, keep_rows, some_sessions
 from nwb_mtm.model.sizes import sized
 from nwb_mtm.model.start import new_model
@@ -91,6 +91,7 @@ class Training:
         self.config = self.config.changed({"train.precision": precision})
         self.model = self._new_model(init).to(self.device)
         set_precision(self.model, precision, self.device)
+        self.compiled = compile_blocks(self.model, self.device)
         sampler = Sampler(self.windows, self._rosters(), self.config, self.rng, self.device)
         self.schemes = sampler.schemes
         self.updater = Updater(self.model, sampler, self.config, world, self.own.sessions)
@@ -137,6 +138,8 @@ class Training:
         layers, latents = self.config.model.layers, self.config.model.latents
         said.append(f"Model: linear path of {latents} latents, {layers} transformer blocks.")
         said.append(f"Computing on {self.device.type} in {self.config.train.precision}.")
+        if self.compiled:
+            said.append(self.compiled)
         if self.world.size > 1:
             held = ", ".join(str(len(rows.sessions)) for rows in self.rows)
             said.append(f"{self.world.size} processes hold {held} sessions each; the first one evaluates and writes.")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -97,3 +98,44 @@ def test_sessions_are_shared_by_what_they_cost() -> None:
     owner = distributed.owners(costs, 4)
     loads = [sum(cost for cost, rank in zip(costs, owner) if rank == one) for one in range(4)]
     assert max(loads) - min(loads) < 5
+
+
+def test_the_batch_file_fills_the_cache_first_and_requeues_what_was_stopped() -> None:
+    text = (TESTS.parent / "examples" / "slurm.sbatch").read_text()
+    assert subprocess.run(["bash", "-n"], input=text, text=True).returncode == 0
+    for line in ("nwb-mtm cache fetch", "--offline", "--resume auto", "--signal=B:USR1", "-eq 75", "scontrol requeue"):
+        assert line in text
+
+
+@pytest.mark.slow
+def test_torchrun_fits_stops_when_told_and_goes_on(tmp_path: Path) -> None:
+    from nwb_mtm import synthetic
+
+    list(synthetic.write_dandiset(tmp_path / "data", synthetic.simulate(sessions=2, units=20, trials=60)))
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(tmp_path)]), "OMP_NUM_THREADS": "1"}
+    (tmp_path / "nwb_mtm_cli").symlink_to(TESTS.parent / "cli")
+    run = tmp_path / "run"
+    fit = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29777", "-m", "nwb_mtm_cli", "fit"]
+    words = [str(tmp_path / "data"), "--steps", "40", "--evaluate", "none", "--resume", "auto", "-o", str(run)]
+    said = []
+    with subprocess.Popen([sys.executable, *fit, *words], env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            said.append(line)
+            if line.startswith("step 4/"):
+                break
+        rank = next(int(pid) for pid in _children(process.pid))
+        os.kill(rank, signal.SIGUSR1)
+        said += process.stderr.readlines()
+    assert sum("of 40" in line or line.startswith("step 4/") for line in said) == 1  # one rank shows
+    assert "Stopped after step" in "".join(said)
+    assert (run / "resume.safetensors").exists()
+    subprocess.run([sys.executable, *fit, *words], env=env, check=True)
+    assert (run / "model.safetensors").exists()
+    assert not (run / "resume.safetensors").exists()
+    steps = [json.loads(line)["step"] for line in (run / "steps.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, 41))
+
+
+def _children(parent: int) -> list[str]:
+    return Path(f"/proc/{parent}/task/{parent}/children").read_text().split()

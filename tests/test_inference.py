@@ -15,7 +15,6 @@ from nwb_mtm.errors import RunError
 from nwb_mtm.masks import Mask
 from nwb_mtm.model.looking import expected, predict_passes
 from nwb_mtm.passes import passes
-from nwb_mtm.presets import preset
 from nwb_mtm.training import Training
 
 REGIONS = ["CA1"] * 6 + ["DG"] * 6 + ["unknown"]
@@ -113,7 +112,7 @@ def test_other_bins_and_unknown_units_are_refused(checkpoint: Checkpoint) -> Non
 def test_only_targets_are_read_out_and_nothing_changes(name: str, folds: int | None) -> None:
     tiny = {"train.steps": 3, "model.width": 16, "model.layers": 1, "model.heads": 2, "model.mlp": 16}
     one = populations.windows(REGIONS, count=5, rate=0.05)  # slow enough for silent windows
-    training = Training([one], [], preset(name).changed({**tiny, "train.precision": "float32"}))
+    training = Training([one], [], Config().changed({"model.preset": name, **tiny, "train.precision": "float32"}))
     list(training)
     model, batch = training.model.eval(), make_batch([one], training.vocabulary)
     plan = passes(one.units, "co-smoothing", folds=folds)

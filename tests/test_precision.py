@@ -144,3 +144,26 @@ def test_a_batch_knows_whether_all_is_observed_and_of_one_session() -> None:
     assert [batch.complete for batch in found] == [True, False, False]
     assert [batch.alone for batch in found] == [0, 0, -1]
     assert len(found[2].rows) == 24
+
+
+def test_blocks_that_cannot_be_compiled_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = started(model__width=256, model__mlp=16)
+
+    def fails(block: torch.nn.Module, reduced: torch.dtype | None, device: torch.device) -> float:
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(compute, "gain_of_compiling", fails)
+    assert compute.compile_blocks(training.model, CPU) == ""
+    said = compute.compile_blocks(training.model, torch.device("cuda"))
+    assert said.startswith("Blocks are not compiled")
+    monkeypatch.setattr(compute, "gain_of_compiling", lambda block, reduced, device: 1.0)
+    assert "1.00 times" in compute.compile_blocks(training.model, torch.device("cuda"))
+
+
+def test_the_gain_of_compiling_leaves_no_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = started()
+    assert training.model.transformer is not None
+    block = training.model.transformer.blocks[0]
+    monkeypatch.setattr(torch, "compile", lambda module: module)
+    assert 0.1 < compute.gain_of_compiling(block, torch.bfloat16, CPU) < 10  # type: ignore[arg-type]
+    assert all(parameter.grad is None for parameter in block.parameters())

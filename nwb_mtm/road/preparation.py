@@ -15,6 +15,7 @@ from nwb_mtm.recording import Recording, overlap_share
 from nwb_mtm.regions import GROUP, clean, lying_in, none_lies_in
 from nwb_mtm.rotations import rotations
 from nwb_mtm.sources.manifest import SourceSettings
+from nwb_mtm.spilling import Spill
 from nwb_mtm.splits import PARTS, Split
 from nwb_mtm.vocabulary import Vocabulary, mask_groups
 from nwb_mtm.windows import Windows
@@ -111,7 +112,8 @@ class Prepared:
         """The windows of one part of every session that has any."""
         index = PARTS.index(name)
         cut_out = (s.windows.take(np.flatnonzero(s.windows.part == index)) for s in self.sessions)
-        return tuple(w for w in cut_out if len(w))
+        spill = Spill()
+        return tuple(spill.keep(w) for w in cut_out if len(w))
 
 
 def prepare(
@@ -128,11 +130,13 @@ def prepare(
     """
     sessions: list[Session] = []
     skipped: list[tuple[str, NwbMtmError]] = []
+    spill = Spill()
     for recording in _once(recordings, skipped):
         try:
             settings = (listed or {}).get(recording.key, UNLISTED)
             splits = (known or {}).get(recording.key, ())
-            sessions.append(prepare_one(recording, config, splits=splits, settings=settings))
+            session = prepare_one(recording, config, splits=splits, settings=settings)
+            sessions.append(replace(session, windows=spill.keep(session.windows)))
         except NwbMtmError as error:
             skipped.append((recording.source.name, error))
     if not sessions:

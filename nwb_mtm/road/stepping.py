@@ -77,8 +77,9 @@ class Stepping:
         return False
 
     def save(self, training: Training, spent: float) -> None:
-        """Write the state that a stopped run goes on from."""
+        """Write the state that a stopped run goes on from; no rank leaves before it is whole."""
         training.save_resume(self.folder.resume, {**self.notes, "seconds": spent})
+        self.world.wait()
 
     def _board(self, folder: Path) -> "SummaryWriter | None":
         if not self.tensorboard or not self.world.first:
