@@ -151,10 +151,15 @@ def related(label: str, others: Sequence[str], *, atlas: Atlas | None = None) ->
     >>> sorted(related("VISp", ["VIS", "VISp2/3", "VISl", "CA1"]))
     ['VIS', 'VISp2/3']
     """
-    return frozenset(o for o in others if o != label and not is_context(o) and _are_related(label, o, atlas))
+    return frozenset(o for o in others if o != label and not is_context(o) and are_related(label, o, atlas=atlas))
 
 
-def _are_related(first: str, second: str, atlas: Atlas | None) -> bool:
+def are_related(first: str, second: str, *, atlas: Atlas | None = None) -> bool:
+    """Whether two labels may name overlapping tissue: parent and child, or layers of one area.
+
+    >>> are_related("VIS", "VISp5"), are_related("VISp2/3", "VISp5"), are_related("PO", "POL")
+    (True, True, False)
+    """
     a, b = without_layer(first), without_layer(second)
     if a.casefold() == b.casefold() or _extends(a, b) or _extends(b, a):
         return True

@@ -1,6 +1,5 @@
 """Which units every score hides and scores, pass by pass; models and baselines share this one plan."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +10,7 @@ from jaxtyping import Bool, Int
 from numpy import ndarray
 
 from nwb_mtm.errors import ConfigError
+from nwb_mtm.levels import are_related
 from nwb_mtm.recording import Units
 from nwb_mtm.regions import is_context
 from nwb_mtm.vocabulary import mask_groups
@@ -80,34 +80,13 @@ def mask_regions(units: Units) -> tuple[str, ...]:
     return mask_groups(units.regions)[1]
 
 
-def are_relatives(one: str, other: str) -> bool:
-    """Whether two labels may name overlapping tissue: parent and child, or layers of one region.
-
-    >>> are_relatives("VIS", "VISp5"), are_relatives("VISp2/3", "VISp5"), are_relatives("PO", "POL")
-    (True, True, False)
-    """
-    a, b = sorted((_without_layer(one), _without_layer(other)), key=len)
-    if a == b:
-        return True
-    rest = b[len(a) :]
-    if not a or not b.startswith(a) or (a[-1].isdigit() and rest[0].isdigit()):
-        return False
-    return rest[0].islower() or rest[0].isdigit()
-
-
-def _without_layer(label: str) -> str:
-    """A cortical label without its layer: two or more letters, the last one small, then a layer number."""
-    found = re.fullmatch(r"(.*[A-Z].*[a-z])(1|2|2/3|3|4|5|6|6a|6b)", label)
-    return found.group(1) if found else label
-
-
 def companions(units: Units, region: str) -> dict[str, Int[ndarray, " unit"]]:
     """Units that are hidden with a region because they may belong to it: unknown ones, and relatives."""
     labels = np.array(units.regions, dtype=str)
     groups = np.array(units.groups, dtype=str)
     inside = labels == region
     unknown = np.array([is_context(name) for name in labels]) & np.isin(groups, np.unique(groups[inside]))
-    kin = {name: are_relatives(name, region) for name in np.unique(labels)}
+    kin = {name: are_related(name, region) for name in np.unique(labels)}
     relatives = np.array([kin[name] for name in labels]) & ~inside & ~unknown
     return {"unknown": np.flatnonzero(unknown & ~inside), "relatives": np.flatnonzero(relatives)}
 

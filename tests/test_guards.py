@@ -7,7 +7,8 @@ import pytest
 from poisson import Toy, toy
 
 from nwb_mtm.evaluation.guards import distances, flag_pairs, guard, same_place
-from nwb_mtm.passes import are_relatives, companions, passes
+from nwb_mtm.levels import are_related
+from nwb_mtm.passes import companions, passes
 from nwb_mtm.recording import Recording, Spikes
 from nwb_mtm.windows import Windows
 
@@ -91,8 +92,8 @@ def test_without_places_the_whole_group_is_one_place(clean: Toy) -> None:
     + [("probe1", "probe10", False), ("PO", "POL", False), ("left CA1", "right CA1", False), ("MOp", "MOs", False)],
 )
 def test_relatives_are_told_by_their_labels(one: str, other: str, same: bool) -> None:
-    assert are_relatives(one, other) is same
-    assert are_relatives(other, one) is same
+    assert are_related(one, other) is same
+    assert are_related(other, one) is same
 
 
 def test_a_hidden_region_takes_unknown_units_and_relatives_with_it(clean: Toy) -> None:

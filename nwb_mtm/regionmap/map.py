@@ -12,7 +12,8 @@ from scipy import stats
 from nwb_mtm.decoding.metrics import Resamples
 from nwb_mtm.errors import RecordingError
 from nwb_mtm.intervals import Value, block_length, interval, subject_draws, value_json
-from nwb_mtm.passes import are_relatives, mask_regions
+from nwb_mtm.levels import are_related
+from nwb_mtm.passes import mask_regions
 from nwb_mtm.recording import Units
 from nwb_mtm.regionmap.fit import MEASURES, Activity, Design, gains, matched
 from nwb_mtm.threads import threads_for
@@ -234,7 +235,7 @@ def _edges(
             source=regions[a],
             target=regions[b],
             same_group=bool(groups[a] & groups[b]),
-            related=are_relatives(regions[a], regions[b]),
+            related=are_related(regions[a], regions[b]),
             strengths={measure: row[k] for measure, row in table.items()},
         )
         for k, (a, b) in enumerate(pairs)
