@@ -79,6 +79,14 @@ def test_tidy_rows_hold_one_number_each(scores: Scores) -> None:
     assert {r["null"] for r in rows} == {"test", "train"}
 
 
+def test_rows_of_sessions_hold_guarded_scores_and_the_ends_of_intervals(scores: Scores) -> None:
+    rows = list(session_rows(scores))
+    keys = [(r["session"], r["score"], r["predictor"], r["guard"], r["rows"]) for r in rows]
+    assert len(set(keys)) == len(keys)
+    assert {r["guard"] for r in rows} == {"none", "guarded"}
+    assert all(r["bps_pooled_low"] <= r["bps_pooled"] <= r["bps_pooled_high"] for r in rows if r["units"])
+
+
 def test_csv_has_a_header_and_no_nan(scores: Scores) -> None:
     text = to_csv(session_rows(scores))
     read = list(csv.DictReader(io.StringIO(text)))

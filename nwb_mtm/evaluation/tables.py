@@ -60,15 +60,25 @@ def to_html(scores: Scores) -> str:
 
 
 def session_rows(scores: Scores) -> Iterator[dict[str, Any]]:
-    """One row for every session, score, predictor and row of units."""
+    """One row for every session, score, predictor, guard and row of units."""
     for key, session in scores.sessions.items():
         for name, activity in session.scores.items():
-            for predictor, found in predictors(activity).items():
-                for rows, table in (("scored", found.scored), ("all", found.all), *found.per_region.items()):
-                    values = {f: getattr(table, f).value for f in table.to_json() if f not in ("units", "silent")}
-                    gain = activity.gain.value if (predictor, rows) == ("model", "scored") else None
+            for guard, sets in (("none", predictors(activity)), ("guarded", activity.guarded)):
+                for predictor, found in sets.items():
                     head = {"session": key, "subject": session.subject, "score": name, "predictor": predictor}
-                    yield {**head, "rows": rows, **values, "units": table.units, "gain": gain}
+                    for rows, table in (("scored", found.scored), ("all", found.all), *found.per_region.items()):
+                        own = (guard, predictor, rows) == ("none", "model", "scored")
+                        gain = activity.gain.value if own else None
+                        yield {**head, "guard": guard, "rows": rows, **_figures(table), "gain": gain}
+
+
+def _figures(table: Table) -> dict[str, Any]:
+    """Every figure with the ends of its interval, and the units behind it."""
+    out: dict[str, Any] = {}
+    for name in (f for f in table.to_json() if f not in ("units", "silent")):
+        value = getattr(table, name)
+        out |= {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
+    return {**out, "units": table.units, "silent": table.silent}
 
 
 def unit_rows(scores: Scores) -> Iterator[dict[str, Any]]:
