@@ -12,7 +12,8 @@ import numpy as np
 from numpy import ndarray
 
 from nwb_mtm import splits
-from nwb_mtm.decoding.series import SeriesProblem, score_series
+from nwb_mtm.decoding.problem import SeriesProblem
+from nwb_mtm.decoding.series import score_series
 from nwb_mtm.decoding.targets import Labels
 from nwb_mtm.decoding.trials import LabelProblem, fit_labels, null_auc, score_labels
 

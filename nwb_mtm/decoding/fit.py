@@ -174,17 +174,22 @@ class Products:
 
 def choose_ridge(folds: Sequence[Products], grid: Sequence[float] = RIDGE_PENALTIES) -> Int[ndarray, " target"]:
     """For every target, the index of the penalty with the smallest squared error on folds left out."""
+    if len(folds) < 2:
+        return np.full(folds[0].cross.shape[1], len(grid) // 2)
+    return np.asarray(left_out_error(folds, grid).argmin(axis=0))
+
+
+def left_out_error(folds: Sequence[Products], grid: Sequence[float]) -> Float[ndarray, "penalty target"]:
+    """Squared error on every fold by what was fitted on the others."""
     whole = folds[0]
     for one in folds[1:]:
         whole = whole + one
-    if len(folds) < 2:
-        return np.full(whole.cross.shape[1], len(grid) // 2)
     error = np.zeros((len(grid), whole.cross.shape[1]))
     for left in folds:
         rest = whole - left
         for row, penalty in enumerate(grid):
             error[row] += left.squared_error(rest.solve(penalty))
-    return np.asarray(error.argmin(axis=0))
+    return error
 
 
 def fit_ridge(

@@ -35,7 +35,7 @@ class LabelScore:
     auc: Value  # each label against the rest
     confusion: tuple[tuple[int, ...], ...]  # true by decoded, the likeliest label
     confusion_balanced: tuple[tuple[int, ...], ...]
-    p: float | None = None  # of the AUC among permuted labels
+    p: float | None = None  # of the AUC among permuted labels; over all regions, for one of them
     gain_over_clock: Value | None = None  # in AUC, paired
     units: int | None = None
 
@@ -69,9 +69,10 @@ class SeriesScore:
     r2_after_average: Value  # of what the training trial average leaves
     r2_after_clock: Value  # of what trial average and session time leave
     correlation: Value
-    p: float | None = None  # of r2_after_clock among shifted series
+    p: float | None = None  # of r2_after_clock among shifted series; over all regions, for one of them
     gain_over_clock: Value | None = None  # in r2, paired
     units: int | None = None
+    lag: float = 0.0  # seconds by which activity is read before the series, as training windows like best
 
     @property
     def headline(self) -> Value:
@@ -87,7 +88,8 @@ class SeriesScore:
     def to_json(self) -> dict[str, Any]:
         """Plain numbers."""
         figures = {name: value_json(value) for name, value in self.figures().items()}
-        return {**figures, "p": self.p, "units": self.units, "verdict": verdict(self.gain_over_clock)}
+        told = verdict(self.gain_over_clock)
+        return {**figures, "p": self.p, "units": self.units, "lag": self.lag, "verdict": told}
 
 
 Score = LabelScore | SeriesScore

@@ -1,146 +1,19 @@
 """Continuous series from features of bins: in all, and beyond what the trial average and the clock tell."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 from numpy import ndarray
 
-from nwb_mtm import splits
-from nwb_mtm.decoding.clock import series_clock
-from nwb_mtm.decoding.fit import Products, centered, fit_ridge
-from nwb_mtm.decoding.folds import FOLDS, apart, consecutive_folds
-from nwb_mtm.decoding.metrics import Resamples, SeriesSums
-from nwb_mtm.decoding.nulls import LEAST_RUNS, memory, p_value, window_shifts
+from nwb_mtm.decoding.fit import centered, fit_ridge
+from nwb_mtm.decoding.lags import choose_lag, lagged
+from nwb_mtm.decoding.metrics import SeriesSums
+from nwb_mtm.decoding.nulls import p_value
+from nwb_mtm.decoding.problem import SeriesProblem, products_of
 from nwb_mtm.decoding.results import CLOCK, SeriesDecoding, SeriesScore
 from nwb_mtm.intervals import Value
-
-LEAST_BINS = 200  # valid bins in training
-
-
-@dataclass(frozen=True, eq=False)
-class SeriesProblem:
-    """A series in windows in time order, its clock, and which windows train and test."""
-
-    rows: Int[ndarray, " window"]
-    values: Float[ndarray, "window bin dim"]  # centred on training
-    valid: Bool[ndarray, "window bin"]
-    fits: Bool[ndarray, " window"]
-    test: Bool[ndarray, " window"]
-    fold: Int[ndarray, " window"]
-    average: Float[ndarray, "window bin dim"]  # what the training trial average says
-    clock: Float[ndarray, "window bin dim"]  # what average and session time say
-    resamples: Resamples
-    shifts: Int[ndarray, " shift"]
-    dropped: int
-    status: str
-
-    @classmethod
-    def of(
-        cls,
-        values: Float[ndarray, "window bin dim"],
-        valid: Bool[ndarray, "window bin"],
-        part: Int[ndarray, " window"],
-        start: Float[ndarray, " window"],
-        stop: Float[ndarray, " window"],
-        *,
-        permutations: int = 200,
-        draws: int = 1000,
-        seed: int = 0,
-    ) -> "SeriesProblem":
-        """Fit average and clock on training windows; choose the shifts that make the null."""
-        rows = np.flatnonzero(valid.any(axis=1))
-        rows = rows[np.argsort(start[rows], kind="stable")]
-        known, held = valid[rows], part[rows]
-        test = held == splits.TEST
-        offered = np.isin(held, (splits.TRAIN, splits.VALID))
-        fits = offered & apart(start[rows], stop[rows], test)
-        series = np.where(known[..., None], values[rows], 0.0).astype(np.float64)
-        fold = np.full(len(rows), -1)
-        fold[fits] = consecutive_folds(int(fits.sum()), FOLDS)
-        status = _status(known, fits, test)
-        if status == "tested":
-            series = np.where(known[..., None], series - series[fits][known[fits]].mean(axis=0), 0.0)
-            average, clock = _average(series, known, fits), _clock(series, known, fits, fold, start[rows])
-        else:
-            average, clock = np.zeros_like(series), np.zeros_like(series)
-        shifts = _shifts(np.where(known[..., None], series - clock, 0.0), permutations)
-        if status == "tested" and not len(shifts):
-            status = "not tested: the series is slow, fewer than 8 stretches of the session are independent"
-        return cls(
-            rows=rows,
-            values=series,
-            valid=known,
-            fits=fits,
-            test=test,
-            fold=fold,
-            average=average,
-            clock=clock,
-            resamples=Resamples.of(start[rows][test], float(np.max(stop - start)), draws=draws, seed=seed),
-            shifts=shifts,
-            dropped=int((offered & ~fits).sum()),
-            status=status,
-        )
-
-    @property
-    def possible(self) -> bool:
-        """Whether there is anything to fit and to score."""
-        return not self.status.startswith("not decoded")
-
-    @property
-    def targets(self) -> Float[ndarray, "window bin target"]:
-        """The series, what the average leaves of it, and what the clock leaves; zero where not measured."""
-        left = [self.values, self.values - self.average, self.values - self.clock]
-        return np.where(self.valid[..., None], np.concatenate(left, axis=-1), 0.0)
-
-
-def _status(known: Bool[ndarray, "window bin"], fits: Bool[ndarray, " window"], test: Bool[ndarray, " window"]) -> str:
-    bins = int(known[fits].sum())
-    if bins < LEAST_BINS:
-        return f"not decoded: {bins} training bins hold a sample, {LEAST_BINS} are needed"
-    if not known[test].any():
-        return "not decoded: no test window holds a sample; draw another split with --split"
-    return "tested"
-
-
-def _average(
-    series: Float[ndarray, "window bin dim"], known: Bool[ndarray, "window bin"], fits: Bool[ndarray, " window"]
-) -> Float[ndarray, "window bin dim"]:
-    seen = known[fits].sum(axis=0)[:, None]
-    mean = series[fits].sum(axis=0) / np.maximum(seen, 1)
-    return np.broadcast_to(mean, series.shape)
-
-
-def _clock(
-    series: Float[ndarray, "window bin dim"],
-    known: Bool[ndarray, "window bin"],
-    fits: Bool[ndarray, " window"],
-    fold: Int[ndarray, " window"],
-    start: Float[ndarray, " window"],
-) -> Float[ndarray, "window bin dim"]:
-    features = series_clock(start, series.shape[1])
-    folds = [_products(features, series, known & (fold == f)[:, None]) for f in np.unique(fold[fits])]
-    weights, _ = fit_ridge(folds)
-    return np.asarray(features @ weights)
-
-
-def _products(
-    features: Float32[ndarray, "window bin feature"],
-    targets: Float[ndarray, "window bin target"],
-    chosen: Bool[ndarray, "window bin"],
-) -> Products:
-    return Products.of(features[chosen], targets[chosen])
-
-
-def _shifts(residuals: Float[ndarray, "window bin dim"], count: int) -> Int[ndarray, " shift"]:
-    windows = len(residuals)
-    if windows < LEAST_RUNS or not count:
-        return np.zeros(0, np.int64)
-    least = memory(residuals, windows // LEAST_RUNS)
-    if least > windows // LEAST_RUNS:
-        return np.zeros(0, np.int64)
-    return window_shifts(windows, least, count)
 
 
 def decode_series(
@@ -162,34 +35,61 @@ def decode_series(
     scores: dict[str, SeriesScore] = {}
     if problem.possible:
         for kind, table in features.items():
-            scores[kind] = score_series(problem, table[problem.rows])
+            ordered = table[problem.rows]
+            scores[kind] = score_series(problem, ordered, lag=choose_lag(problem, ordered))
         scores[CLOCK] = _clock_score(problem)
     return _summary(name, problem, scores, warnings), problem
 
 
-def score_series(problem: SeriesProblem, features: Float[ndarray, "window bin feature"]) -> SeriesScore:
+@dataclass(frozen=True, eq=False)
+class DecodedSeries:
+    """Ridge weights for a series, its rests after average and clock, and what they say of the test windows."""
+
+    table: Float32[ndarray, "window bin feature"]  # without a lag
+    decoded: Float[ndarray, "test bin target"]
+    penalty: float  # of what the clock leaves
+    lag: int  # bins
+
+
+def score_series(
+    problem: SeriesProblem, features: Float[ndarray, "window bin feature"], *, lag: int = 0
+) -> SeriesScore:
     """Fit on training and validation windows, score on test windows, compare with shifted series."""
-    table = _flat_centered(features, problem)
-    targets, dims = problem.targets, problem.values.shape[2]
-    folds = [
-        _products(table, targets, problem.valid & (problem.fold == f)[:, None]) for f in range(problem.fold.max() + 1)
-    ]
-    weights, penalties = fit_ridge(folds)
+    fitted = fit_series(problem, features, lag=lag)
+    shares = shift_shares(problem, fitted)
+    return replace(
+        describe(problem, fitted), p=p_value(shares[0], shares[1:], 1 / len(shares)) if len(shares) else None
+    )
+
+
+def fit_series(
+    problem: SeriesProblem, features: Float[ndarray, "window bin feature"], *, lag: int = 0
+) -> DecodedSeries:
+    """Ridge regression from activity so many bins earlier, each target with its own penalty."""
+    table, targets = _flat_centered(lagged(features, lag), problem), problem.targets
+    parts = [problem.valid & (problem.fold == f)[:, None] for f in range(problem.fold.max() + 1)]
+    weights, penalties = fit_ridge([products_of(table, targets, part) for part in parts])
     decoded = table[problem.test].astype(np.float64) @ weights
+    penalty = float(np.median(penalties[2 * problem.values.shape[2] :]))
+    return DecodedSeries(_flat_centered(features, problem) if lag else table, decoded, penalty, lag)
+
+
+def describe(problem: SeriesProblem, fitted: DecodedSeries) -> SeriesScore:
+    """All figures of one kind of features; what cannot be tested is not held against the clock."""
+    targets, dims = problem.targets, problem.values.shape[2]
     parts = [slice(k * dims, (k + 1) * dims) for k in range(3)]
     valid = problem.valid[problem.test]
-    whole, average, clock = (SeriesSums.of(targets[problem.test][..., p], decoded[..., p], valid) for p in parts)
+    whole, average, clock = (SeriesSums.of(targets[problem.test][..., p], fitted.decoded[..., p], valid) for p in parts)
     draws, once = problem.resamples.weights, np.ones((1, int(problem.test.sum())))
-    base = _clock_sums(problem)
-    value = problem.resamples.value
-    left = float(clock.r2_from_zero(once)[0])
+    base, value = _clock_sums(problem), problem.resamples.value
+    gained = value(float((whole.r2(once) - base.r2(once))[0]), whole.r2(draws) - base.r2(draws))
     return SeriesScore(
         r2=value(float(whole.r2(once)[0]), whole.r2(draws)),
         r2_after_average=value(float(average.r2_from_zero(once)[0]), average.r2_from_zero(draws)),
-        r2_after_clock=value(left, clock.r2_from_zero(draws)),
+        r2_after_clock=value(float(clock.r2_from_zero(once)[0]), clock.r2_from_zero(draws)),
         correlation=value(float(whole.correlation(once)[0]), whole.correlation(draws)),
-        p=_shift_p(problem, table, folds, float(np.median(penalties[parts[2]]))),
-        gain_over_clock=value(float((whole.r2(once) - base.r2(once))[0]), whole.r2(draws) - base.r2(draws)),
+        gain_over_clock=gained if problem.status == "tested" else None,
+        lag=round(fitted.lag * problem.bin_size, 9),
     )
 
 
@@ -201,24 +101,22 @@ def _flat_centered(
     return centered(flat, seen.reshape(-1)).reshape(features.shape)
 
 
-def _shift_p(
-    problem: SeriesProblem, table: Float32[ndarray, "window bin feature"], folds: list[Products], penalty: float
-) -> float | None:
-    """Where the true alignment ranks among shifts by whole windows, of what the clock leaves.
+def shift_shares(problem: SeriesProblem, fitted: DecodedSeries) -> Float[ndarray, " shift"]:
+    """What is decoded of what the clock leaves, under the true alignment (first) and under shifts by whole windows.
 
-    All shifts, and the true alignment, are fitted at the same penalty; bins without a sample count as zero.
+    All are fitted at the same penalty and without a lag, so that nothing is chosen for the true alignment alone; bins
+    without a sample count as zero.
     """
     if not len(problem.shifts):
-        return None
+        return np.zeros(0)
     dims = problem.values.shape[2]
     left = problem.targets[..., 2 * dims :]
     moved = np.concatenate([np.roll(left, int(s), axis=0) for s in (0, *problem.shifts)], axis=-1)
     everywhere = np.ones(problem.valid.shape, bool)
-    train = _products(table, moved, everywhere & problem.fits[:, None])
-    test = _products(table, moved, everywhere & problem.test[:, None])
-    error = test.squared_error(train.solve(penalty)).reshape(-1, dims)
-    share = (1 - error / np.maximum(test.power.reshape(-1, dims), 1e-12)).mean(axis=1)
-    return p_value(float(share[0]), share[1:], 1 / len(share))
+    train = products_of(fitted.table, moved, everywhere & problem.fits[:, None])
+    test = products_of(fitted.table, moved, everywhere & problem.test[:, None])
+    error = test.squared_error(train.solve(fitted.penalty)).reshape(-1, dims)
+    return np.asarray((1 - error / np.maximum(test.power.reshape(-1, dims), 1e-12)).mean(axis=1))
 
 
 def _clock_sums(problem: SeriesProblem) -> SeriesSums:

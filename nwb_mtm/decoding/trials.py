@@ -181,14 +181,14 @@ def null_auc(problem: LabelProblem, decoded: Decoded) -> Float[ndarray, " permut
 def score_labels(
     problem: LabelProblem, decoded: Decoded, clock: Decoded | None, null: Float[ndarray, " permutation"]
 ) -> LabelScore:
-    """All figures of one kind of features."""
+    """All figures of one kind of features; with too few runs or test windows none is held against the clock."""
     codes, count = problem.codes[problem.test], len(problem.labels.classes)
     draws, once = problem.resamples.weights, np.ones((1, len(codes)))
     right = (decoded.likeliest == codes).astype(float)
     fair = (decoded.balanced == codes).astype(float)
     area, drawn = weighted_auc(decoded.chance, codes, once)[0], weighted_auc(decoded.chance, codes, draws)
     gain = None
-    if clock is not None:
+    if clock is not None and problem.status == "tested":
         base = weighted_auc(clock.chance, codes, once)[0]
         gain = problem.resamples.value(area - base, drawn - weighted_auc(clock.chance, codes, draws))
     return LabelScore(

@@ -8,10 +8,9 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy import stats
 
-from nwb_mtm.binning import touches
+from nwb_mtm.evaluation.seen import duplicates, overlapping, perturbations, unseen, verdict
 from nwb_mtm.evaluation.tallies import smallest_gain
 from nwb_mtm.metrics import LN2
-from nwb_mtm.recording import overlap_share
 from nwb_mtm.regions import is_context
 from nwb_mtm.scores import Check, Scores
 from nwb_mtm.windows import Windows
@@ -29,14 +28,15 @@ SILENT_SHARE = 0.3  # of the session, at its start or end
 SILENT_CHANCE = 1e-6
 CLIQUE = 4  # units at different places that share zero-lag spikes
 UNKNOWN_SHARE = 0.2
-SAME_RECORDING = 0.5
 
 
 def check(scores: Scores, sessions: Mapping[str, Windows], trained: "Trained") -> tuple[Check, ...]:
     """All checks, in the order in which they should be read."""
     return (
-        _unseen(sessions, trained),
-        _duplicates(sessions, trained),
+        unseen(sessions, trained),
+        duplicates(sessions, trained),
+        overlapping(sessions),
+        perturbations(sessions),
         _pairs(scores),
         _common_noise(scores),
         _drift(sessions),
@@ -49,40 +49,6 @@ def check(scores: Scores, sessions: Mapping[str, Windows], trained: "Trained") -
     )
 
 
-def _verdict(name: str, status: str, found: Sequence[str], fine: str) -> Check:
-    """A pass with what is fine, or the status with what was found."""
-    listed = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
-    return Check(name, status, listed) if found else Check(name, "pass", fine)
-
-
-def _unseen(sessions: Mapping[str, Windows], trained: "Trained") -> Check:
-    found = []
-    for key, one in sessions.items():
-        split = trained.splits.get(key, one.partition)
-        test = one.only("test")
-        seen = 0 if split is None else int(touches(test.start, test.stop, split.seen).sum())
-        if seen:
-            found.append(f"{key}: {seen} of {len(test)} test windows touch training time")
-    return _verdict("unseen test time", "fail", found, "no test window touches training or validation time")
-
-
-def _duplicates(sessions: Mapping[str, Windows], trained: "Trained") -> Check:
-    keys, found = list(sessions), []
-    for i, one in enumerate(keys):
-        for other in keys[i + 1 :]:
-            share = overlap_share(sessions[one].fingerprint, sessions[other].fingerprint)
-            if share > SAME_RECORDING:
-                found.append(f"{one} and {other} share {share:.0%} of their units")
-    if found:
-        return _verdict("duplicate recordings", "fail", found, "")
-    strangers = [key for key in keys if trained.splits and key not in trained.splits]
-    shared = sorted({key.split("/", 1)[0] for key in strangers} & trained.subjects)
-    said = [f"held-out sessions come from subjects that were trained on: {', '.join(shared)}"] if shared else []
-    return _verdict(
-        "duplicate recordings", "warn", said, "no recording comes twice, or was trained on under another name"
-    )
-
-
 def _pairs(scores: Scores) -> Check:
     found = []
     for key, session in scores.sessions.items():
@@ -91,19 +57,21 @@ def _pairs(scores: Scores) -> Check:
         elif session.guards.get("pairs"):
             pairs = session.guards["pairs"]
             units = {unit for pair in pairs for unit in pair["units"]}
-            found.append(f"{key}: {len(pairs)} pairs of {len(units)} units share or trade spikes; see guarded scores")
-    return _verdict("flagged pairs", "warn", found, "no two units share or trade spikes")
+            told = f"{len(pairs)} pairs of {len(units)} units share spikes, trade them or take turns"
+            found.append(f"{key}: {told}; see guarded scores")
+    return verdict("flagged pairs", "warn", found, "no two units share or trade spikes")
 
 
 def _common_noise(scores: Scores) -> Check:
     found = []
     for key, session in scores.sessions.items():
-        apart = [p["units"] for p in session.guards.get("pairs", []) if not p["same_place"] and p["reason"] != "split"]
+        pairs = [p for p in session.guards.get("pairs", []) if p["reason"] == "coincidence"]
+        apart = [p["units"] for p in pairs if not p["same_place"]]
         largest = max(_connected(apart), key=len, default=set())
         if len(largest) >= CLIQUE:
             names = ", ".join(sorted(largest)[:8])
             found.append(f"{key}: {len(largest)} units at different places spike together within 0.5 ms ({names})")
-    return _verdict("common noise", "warn", found, "no group of units at different places spikes at one moment")
+    return verdict("common noise", "warn", found, "no group of units at different places spikes at one moment")
 
 
 def _connected(pairs: Sequence[Sequence[str]]) -> list[set[str]]:
@@ -172,9 +140,7 @@ def _drift(sessions: Mapping[str, Windows]) -> Check:
                 f"{key}: {share:.0%} of units double or halve steadily; constant rates lose {lost:.3f} bits per spike"
             )
     told = ", ".join(figures[:5]) or "not measured"
-    return _verdict(
-        "drift", "warn", found, f"few units drift; bits per spike lost from first 80 % to last 20 %: {told}"
-    )
+    return verdict("drift", "warn", found, f"few units drift; bits per spike lost from first 80 % to last 20 %: {told}")
 
 
 def vanishing(windows: Windows) -> list[str]:
@@ -209,7 +175,7 @@ def _vanishing(sessions: Mapping[str, Windows]) -> Check:
         for key, one in sessions.items()
         if (names := vanishing(one))
     ]
-    return _verdict("vanishing units", "warn", found, "no unit falls silent for a third of a session")
+    return verdict("vanishing units", "warn", found, "no unit falls silent for a third of a session")
 
 
 def _unknown_regions(sessions: Mapping[str, Windows]) -> Check:
@@ -218,7 +184,7 @@ def _unknown_regions(sessions: Mapping[str, Windows]) -> Check:
         unknown = sum(is_context(region) for region in one.units.regions)
         if unknown > UNKNOWN_SHARE * len(one.units):
             found.append(f"{key}: {unknown} of {len(one.units)} units have no region")
-    return _verdict("unknown regions", "warn", found, "nearly all units have a region")
+    return verdict("unknown regions", "warn", found, "nearly all units have a region")
 
 
 def _few_windows(sessions: Mapping[str, Windows]) -> Check:
@@ -228,7 +194,7 @@ def _few_windows(sessions: Mapping[str, Windows]) -> Check:
         for key, count in counts.items()
         if count < LEAST_WINDOWS
     ]
-    return _verdict("too few windows", "warn", few, f"at least {LEAST_WINDOWS} test windows in every session")
+    return verdict("too few windows", "warn", few, f"at least {LEAST_WINDOWS} test windows in every session")
 
 
 def _few_spikes(sessions: Mapping[str, Windows]) -> Check:
@@ -238,7 +204,7 @@ def _few_spikes(sessions: Mapping[str, Windows]) -> Check:
         least = smallest_gain(float(_totals(test)[0].sum()))
         if least > WORTH_SEEING:
             found.append(f"{key}: its test spikes can show no gain below {least:.3f} bits per spike")
-    return _verdict("too few spikes", "warn", found, f"gains of {WORTH_SEEING} bits per spike would show")
+    return verdict("too few spikes", "warn", found, f"gains of {WORTH_SEEING} bits per spike would show")
 
 
 def _baseline_wins(scores: Scores) -> Check:
@@ -254,7 +220,7 @@ def _baseline_wins(scores: Scores) -> Check:
             if own < others[best]:
                 found.append(f"{key}, {name}: {best} reaches {others[best]:.3f}, the model {own:.3f}")
     fine = "the model is ahead of every baseline" if asked else "no model was scored"
-    return _verdict("baseline wins", "warn", found, fine)
+    return verdict("baseline wins", "warn", found, fine)
 
 
 def _beyond_truth(scores: Scores) -> Check:
@@ -268,4 +234,4 @@ def _beyond_truth(scores: Scores) -> Check:
                 if own.low > most.high:
                     found.append(f"{key}, {name}: {own.value:.3f}, but the true rates reach {most.value:.3f}")
     fine = "nothing is better than the true rates" if asked else "there is no known truth"
-    return _verdict("beyond the truth", "fail", found, fine)
+    return verdict("beyond the truth", "fail", found, fine)

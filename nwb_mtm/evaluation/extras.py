@@ -1,4 +1,4 @@
-"""Beside the four scores: R2 of trials and PSTHs, classes of trials, forward by horizon, and named variants."""
+"""Beside the four scores: R2 of trials and PSTHs, classes of trials, and forward by horizon."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +14,7 @@ from nwb_mtm.baselines.rivals import RIVALS
 from nwb_mtm.evaluation.activity import Bench, LooksAhead, Scored
 from nwb_mtm.evaluation.guarded import by_distance
 from nwb_mtm.evaluation.tallies import Tally, gain, gain_draws, verdict
+from nwb_mtm.evaluation.variants import bench_variants, held_out_variant
 from nwb_mtm.intervals import Value, interval, value_json
 from nwb_mtm.metrics import Sums, choose_units, pooled, sums
 from nwb_mtm.windows import Windows
@@ -174,39 +175,6 @@ def _added(parts: Sequence[Sums]) -> Sums:
     return Sums(*(np.sum([getattr(p, f) for p in parts], axis=0) for f in fields))
 
 
-def bench_variants(bench: Bench, scored: Scored) -> dict[str, Any]:
-    """BrainWideBench's definitions: co-smoothing over the last second, forecasting of a second's last tenth.
-
-    Primary is Poisson D2 (mean over units), secondary pooled bits per spike (arXiv 2609.22064). Here all of the window
-    before the hidden bins is context, not the second alone.
-    """
-    second = round(1.0 / bench.test.bin_size)
-    if scored.score not in ("co-smoothing", "forward") or second > bench.test.bins:
-        return {}
-    found = {}
-    for name, expected in _late(bench, scored, second).items():
-        inside = slice(bench.test.bins - second, None)
-        observed = None if bench.test.observed is None else bench.test.observed[:, inside]
-        part = sums(bench.test.counts[:, inside], expected[:, inside], valid=observed)
-        table = Tally(part, bench.evidence.mean, bench.weights).table(scored.chosen)
-        found[name] = {"d2_mean": value_json(table.d2_mean), "bps_pooled": value_json(table.bps_pooled)}
-    label = "bwb-co-smoothing" if scored.score == "co-smoothing" else "bwb-forecasting"
-    return {label: {**found, "units": int(scored.chosen.sum())}}
-
-
-def _late(bench: Bench, scored: Scored, second: int) -> dict[str, ndarray]:
-    if scored.score == "co-smoothing":
-        return dict(scored.expected)
-    found: dict[str, ndarray] = {}
-    ahead = max(1, round(0.1 * second))
-    if len(bench.evidence.train) and "ridge" in bench.options.baselines:
-        design = Design(replace(bench.evidence, bin_of_forward=ahead))
-        found["ridge"] = RIVALS["ridge"](design, scored.score, bench.plan(scored.score))
-    if isinstance(bench.predictor, LooksAhead):
-        found["model"] = bench.predictor.predict_ahead(bench.test, ahead=ahead)
-    return found
-
-
 def with_extras(bench: Bench, scored: Scored) -> Scored:
     """The same score with what stands beside it."""
     if not scored.tallies:
@@ -219,7 +187,7 @@ def with_extras(bench: Bench, scored: Scored) -> Scored:
     if scored.score == "forward" and options.horizons:
         extra["curve"] = forward_curve(bench, scored)
     if options.variants:
-        extra["variants"] = bench_variants(bench, scored)
+        extra["variants"] = {**bench_variants(bench, scored), **held_out_variant(bench, scored)}
     if scored.score == "co-smoothing" and options.guarded:
         extra["distance"] = by_distance(bench)
     return replace(scored, activity=replace(scored.activity, extra=extra))

@@ -14,9 +14,13 @@ from nwb_mtm.recording import UNKNOWN, Recording, Units
 
 PEAK = 0.5e-3  # seconds; coincidences closer than this are suspicious
 SHOULDER = 10e-3  # seconds; the lags beside the peak reach to here
+REFRACTORY = 2e-3  # seconds; halves of one unit leave the lags from the peak to here empty ...
+RECOVERED = 5e-3  # ... and are compared with the lags from here to the shoulder's end
+EMPTY = 0.3  # of what these let expect; other pairs at one place had at least 0.69, halves of real units at most 0.09
 EXCESS = 5.0  # times the shoulders
 LEAST_COINCIDENCES = 10
 CHANCE = 1e-3  # over all pairs of a recording
+TURNS_CHANCE = 1e-2  # the same for a gap, which has to be nearly empty as well
 NEAR = 100.0  # micrometres
 EPOCH = 60.0  # seconds; slow rates of two halves of one unit trade off over these
 TRADE_OFF = -0.5  # correlation of slow rates, after what the whole group shares
@@ -29,8 +33,8 @@ class Pair:
 
     first: int  # rows in the session's unit order
     second: int
-    reason: str  # `coincidence` or `split`
-    excess: float  # coincidences over what the shoulders let expect; correlation for a split
+    reason: str  # `coincidence`, `refractory` or `split`
+    excess: float  # coincidences over what other lags let expect; correlation for a split
     same_group: bool
     same_region: bool
     same_place: bool
@@ -60,30 +64,48 @@ class Flagged:
         return {"pairs": rows, "tested": self.tested, "note": self.note}
 
 
+EDGES = (PEAK, REFRACTORY, RECOVERED, SHOULDER)
+
+
 @dataclass(frozen=True, eq=False)
 class Coincidences:
-    """For every pair of units, how many spikes fall at zero lag and how many at the lags beside it."""
+    """For every pair of units, how many pairs of spikes fall into the lags between EDGES."""
 
-    peak: Int[ndarray, "unit unit"]
-    shoulder: Int[ndarray, "unit unit"]
+    counts: Int[ndarray, "lag unit unit"]
+
+    @property
+    def peak(self) -> Int[ndarray, "unit unit"]:
+        """At zero lag."""
+        return np.asarray(self.counts[0])
 
     @property
     def expected(self) -> Float[ndarray, "unit unit"]:
-        """What the shoulders let expect in the peak."""
-        return self.shoulder * (PEAK / (SHOULDER - PEAK))
+        """What the lags beside it let expect in the peak."""
+        return np.asarray(self.counts[1:].sum(axis=0) * (PEAK / (SHOULDER - PEAK)))
+
+    @property
+    def gap(self) -> Int[ndarray, "unit unit"]:
+        """Where halves of one unit leave a gap."""
+        return np.asarray(self.counts[1])
+
+    @property
+    def beyond(self) -> Int[ndarray, "unit unit"]:
+        """Where a unit has recovered."""
+        return np.asarray(self.counts[3])
 
 
 def flag_pairs(recording: Recording, units: Units, training: Float[ndarray, "interval 2"]) -> Flagged:
     """Pairs that share spikes, or trade them, in training time.
 
-    A pair is flagged when spikes of both fall within half a millisecond far more often than at the lags beside it,
-    or when both sit at one place and one gains over the session what the other loses.
+    A pair is flagged when spikes of both fall within half a millisecond far more often than at the lags beside it, or
+    when both sit at one place and either leave each other's refractory period empty, as one unit does, or one gains
+    over the session what the other loses.
     """
     times, owner = _spikes_within(recording, units, training)
     if _is_coarse(times):
         return Flagged(note="spike times are too coarse to tell coincidences apart", tested=0)
     found = coincidences(times, owner, len(units))
-    pairs = [*_coincident(found, units), *_split(times, owner, units, training)]
+    pairs = [*_coincident(found, units), *_taking_turns(found, units), *_split(times, owner, units, training)]
     return Flagged(tuple(pairs), tested=len(units) * (len(units) - 1) // 2)
 
 
@@ -110,7 +132,7 @@ def _is_coarse(times: Float[ndarray, " spike"]) -> bool:
 
 def coincidences(times: Float[ndarray, " spike"], owner: Int[ndarray, " spike"], units: int) -> Coincidences:
     """Count spike pairs by lag, by walking the merged train at growing steps."""
-    peak, shoulder = np.zeros(units * units, np.int64), np.zeros(units * units, np.int64)
+    counts = np.zeros(len(EDGES) * units * units, np.int64)
     alive = np.arange(len(times) - 1)
     for step in range(1, len(times)):
         alive = alive[alive + step < len(times)]
@@ -118,11 +140,11 @@ def coincidences(times: Float[ndarray, " spike"], owner: Int[ndarray, " spike"],
         alive, lag = alive[lag < SHOULDER], lag[lag < SHOULDER]
         if not len(alive):
             break
-        pair = owner[alive] * units + owner[alive + step]
-        peak += np.bincount(pair[lag < PEAK], minlength=units * units)
-        shoulder += np.bincount(pair[lag >= PEAK], minlength=units * units)
-    both = [np.asarray(c.reshape(units, units) + c.reshape(units, units).T) for c in (peak, shoulder)]
-    return Coincidences(*both)
+        kind = np.searchsorted(EDGES, lag, side="right")
+        place = (kind * units + owner[alive]) * units + owner[alive + step]
+        counts += np.bincount(place, minlength=len(counts))
+    table = counts.reshape(len(EDGES), units, units)
+    return Coincidences(np.asarray(table + table.transpose(0, 2, 1)))
 
 
 def _coincident(found: Coincidences, units: Units) -> list[Pair]:
@@ -137,6 +159,18 @@ def _coincident(found: Coincidences, units: Units) -> list[Pair]:
         _pair(units, int(a), int(b), "coincidence", float(found.peak[a, b] / expected[a, b]), place)
         for a, b in zip(rows, columns)
     ]
+
+
+def _taking_turns(found: Coincidences, units: Units) -> list[Pair]:
+    """Units at one place that never follow each other within a refractory period, as halves of one unit do."""
+    place = same_place(units)
+    width = (REFRACTORY - PEAK) / (SHOULDER - RECOVERED)
+    level = TURNS_CHANCE / max(1, int(np.triu(place).sum()))
+    unlikely = stats.binom.cdf(found.gap, found.gap + found.beyond, width / (1 + width)) < level
+    empty = found.gap < EMPTY * width * found.beyond
+    rows, columns = np.nonzero(np.triu(place & unlikely & empty, 1))
+    share = found.gap / np.maximum(width * found.beyond, 1e-9)
+    return [_pair(units, int(a), int(b), "refractory", float(share[a, b]), place) for a, b in zip(rows, columns)]
 
 
 def _split(

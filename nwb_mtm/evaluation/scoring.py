@@ -20,7 +20,7 @@ from nwb_mtm.recording import Recording, overlap_share
 from nwb_mtm.scores import MeanScore, Scores, SessionScores, Table
 from nwb_mtm.splits import PARTS, Split
 from nwb_mtm.threads import threads_for
-from nwb_mtm.windows import Windows
+from nwb_mtm.windows import BinnedBehavior, Windows
 
 SAME_RECORDING = 0.5  # share of common units above which two recordings are one
 
@@ -167,8 +167,17 @@ def _concatenate(parts: Sequence[Windows]) -> Windows:
         observed=observed,
         trial=np.concatenate([p.trial for p in parts if p.trial is not None]),
         part=np.concatenate([p.part for p in parts if p.part is not None]),
-        behaviors={},
+        behaviors={name: _one_series([p.behaviors[name] for p in parts]) for name in _common(parts)},
     )
+
+
+def _common(parts: Sequence[Windows]) -> list[str]:
+    return [name for name in parts[0].behaviors if all(name in part.behaviors for part in parts)]
+
+
+def _one_series(parts: Sequence[BinnedBehavior]) -> BinnedBehavior:
+    values, valid = (np.concatenate([getattr(part, name) for part in parts]) for name in ("values", "valid"))
+    return replace(parts[0], values=values, valid=valid)
 
 
 def respect_training(windows: Windows, trained: Trained) -> Windows:

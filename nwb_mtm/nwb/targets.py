@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 from numpy import ndarray
 
 from nwb_mtm.nwb.columns import Table
@@ -17,6 +17,7 @@ SHARE = 0.05
 FEWEST_OF_FEW = 2  # in a short table, of which these are 5 %
 COVER = 0.9  # classes that are common enough must make up this share of the labelled trials
 MISSING = frozenset(["", "nan", "n/a", "na", "null", "<na>", "not applicable"])
+UNPERTURBED = frozenset([None, "0", "False", "none", "no", "off"])
 TIMES = re.compile(r"(_times?|_onsets?|_offsets?|timestamps?|_dur(ation)?)$|^timestamps_", re.IGNORECASE)
 PERTURBED = re.compile(r"photo_?stim|laser|opto|inactivat|perturb|led_on", re.IGNORECASE)
 CONFOUNDED = 0.9
@@ -152,9 +153,13 @@ def _follows_time(labels: list[str | None], classes: tuple[str, ...]) -> bool:
 
 def perturbations(trials: Intervals) -> Mapping[str, int]:
     """Columns that look like a perturbation, with the number of trials that have one."""
-    out = {}
-    for name, values in trials.columns.items():
-        if PERTURBED.search(name):
-            labels = [label for label in class_labels(values) if label not in (None, "0", "False", "none", "no", "off")]
-            out[name] = len(labels)
-    return out
+    return {name: int(on.sum()) for name, on in perturbed(trials).items()}
+
+
+def perturbed(trials: Intervals) -> Mapping[str, Bool[ndarray, " trial"]]:
+    """Columns that look like a perturbation, with the trials that have one."""
+    return {
+        name: np.array([label not in UNPERTURBED for label in class_labels(values)], bool)
+        for name, values in trials.columns.items()
+        if PERTURBED.search(name)
+    }

@@ -16,6 +16,7 @@ from nwb_mtm.synthetic.dynamics import PROBES, REGIONS
 from nwb_mtm.synthetic.task import STEP, Task
 
 Truth = Mapping[str, Any]
+REFRACTORY = 2.5e-3  # seconds
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,15 +98,29 @@ def laser(draft: Draft, rng: np.random.Generator) -> Draft:
 
 
 def split_units(draft: Draft, rng: np.random.Generator) -> Draft:
-    """A tenth of the units are cut in two: every spike goes to one half or the other."""
+    """A tenth of the units are cut in two: every spike goes to one half or the other.
+
+    Before that these units are given what all real units have, and simulated ones have not: a refractory period.
+    """
     halves = _some(rng, draft, 0.1)
     trains, rates, partners = list(draft.trains), draft.rates.copy(), _new_rows(draft, halves)
     for unit in halves:
-        first = rng.random(len(trains[unit])) < 0.5
-        trains.append(trains[unit][~first])
-        trains[unit] = trains[unit][first]
-        rates[:, unit] *= np.float32(0.5)
+        whole = _refractory(trains[unit])
+        rates[:, unit] *= np.float32(0.5 * len(whole) / max(1, len(trains[unit])))
+        first = rng.random(len(whole)) < 0.5
+        trains.append(whole[~first])
+        trains[unit] = whole[first]
     return _grown(draft, halves, rates, trains).marked("split-units", pairs=_pairs(halves, partners))
+
+
+def _refractory(train: Float[ndarray, " spike"]) -> Float[ndarray, " kept"]:
+    """The spikes that come no sooner than 2.5 ms after the one kept before."""
+    kept, last = [], -np.inf
+    for time in train.tolist():
+        if time - last >= REFRACTORY:
+            kept.append(time)
+            last = time
+    return np.array(kept)
 
 
 def duplicates(draft: Draft, rng: np.random.Generator) -> Draft:
@@ -149,8 +164,9 @@ def common_noise(draft: Draft, rng: np.random.Generator) -> Draft:
 
 
 def unknown_probe(draft: Draft, rng: np.random.Generator) -> Draft:
-    """Nobody knows where the second probe was."""
-    hidden = [i for i, label in enumerate(draft.labels) if PROBES[REGIONS.index(label)] == PROBES[-1]]
+    """Nobody knows where the second probe was, nor where every third unit of the first one is."""
+    second = [PROBES[REGIONS.index(label)] == PROBES[-1] for label in draft.labels]
+    hidden = [i for i, away in enumerate(second) if away or i % 3 == 0]
     true = [draft.labels[i] for i in hidden]
     labels = tuple("unknown" if i in set(hidden) else label for i, label in enumerate(draft.labels))
     return replace(draft, labels=labels).marked("unknown-probe", probe=PROBES[-1], units=hidden, regions=true)
