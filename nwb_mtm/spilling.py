@@ -1,5 +1,6 @@
 """Counts beyond a limit go to a file without a name, from which the system pages in what is looked at."""
 
+import mmap
 import tempfile
 from dataclasses import replace
 from typing import Any
@@ -40,6 +41,17 @@ def is_on_disk(array: ndarray) -> bool:
             return True
         seen = getattr(seen, "base", None)
     return False
+
+
+def release(array: ndarray) -> None:
+    """Give the pages of a mapped file back to the system, which reads them again when they are asked for."""
+    seen: Any = array
+    while seen is not None:
+        if isinstance(seen, mmap.mmap):
+            if hasattr(mmap, "MADV_DONTNEED"):
+                seen.madvise(mmap.MADV_DONTNEED)
+            return
+        seen = seen.obj if isinstance(seen, memoryview) else getattr(seen, "base", None)
 
 
 def on_disk(counts: Shaped[ndarray, "window bin unit"]) -> Shaped[ndarray, "window bin unit"]:

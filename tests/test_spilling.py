@@ -5,7 +5,7 @@ import populations
 import torch
 
 from nwb_mtm.config import Config
-from nwb_mtm.spilling import Spill, is_on_disk
+from nwb_mtm.spilling import Spill, is_on_disk, release
 from nwb_mtm.training import Training
 
 
@@ -30,3 +30,11 @@ def test_a_model_trained_from_disk_is_the_same() -> None:
         list(run)
     states = [run.model.state_dict() for run in runs]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_pages_that_are_given_back_are_read_again() -> None:
+    one = populations.windows(count=20)
+    spilled = Spill(limit=0).keep(one)
+    release(spilled.counts)
+    release(one.counts)
+    assert np.array_equal(spilled.counts, one.counts)

@@ -13,6 +13,7 @@ from nwb_mtm.model.align import align
 from nwb_mtm.model.mtm import MtM, build
 from nwb_mtm.model.tokens import SmoothBins
 from nwb_mtm.model.transfer import freeze_trunk, transfer
+from nwb_mtm.spilling import release
 from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
 
@@ -36,6 +37,7 @@ def new_model(
     sessions = [(one, vocabulary.unit_rows(one.session, one.units.keys)) for one in windows]
     for one, rows in sessions:
         start_from(model, rows, one.counts, one.valid)
+        release(one.counts)
     if init is not None:
         weights, known = init
         kept = config.train.freeze == "trunk" or any(key in known.units for key in vocabulary.units)

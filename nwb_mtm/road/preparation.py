@@ -15,7 +15,7 @@ from nwb_mtm.recording import Recording, overlap_share
 from nwb_mtm.regions import GROUP, clean, lying_in, none_lies_in
 from nwb_mtm.rotations import rotations
 from nwb_mtm.sources.manifest import SourceSettings
-from nwb_mtm.spilling import Spill
+from nwb_mtm.spilling import Spill, release
 from nwb_mtm.splits import PARTS, Split
 from nwb_mtm.vocabulary import Vocabulary, mask_groups
 from nwb_mtm.windows import Windows
@@ -137,6 +137,7 @@ def prepare(
             splits = (known or {}).get(recording.key, ())
             session = prepare_one(recording, config, splits=splits, settings=settings)
             sessions.append(replace(session, windows=spill.keep(session.windows)))
+            release(recording.spikes.times)
         except NwbMtmError as error:
             skipped.append((recording.source.name, error))
     if not sessions:
