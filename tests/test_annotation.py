@@ -20,13 +20,16 @@ import pytest
 from nwb_mtm import synthetic
 from nwb_mtm.annotation import annotate, check, read_predictions
 from nwb_mtm.annotation.blending import Grid, blend
+from nwb_mtm.annotation.making import from_prediction, make
 from nwb_mtm.annotation.naming import plain_command
+from nwb_mtm.annotation.predicting import from_model
+from nwb_mtm.annotation.writing import Options
 from nwb_mtm.binning import bin_spikes
 from nwb_mtm.errors import ConfigError, NwbMtmError, RecordingError, RunError
 from nwb_mtm.nwb import annotations as names
 from nwb_mtm.nwb.reader import read
 from nwb_mtm.prediction import Prediction
-from nwb_mtm.recording import Recording
+from nwb_mtm.recording import Recording, Spikes
 from nwb_mtm.windows import Windows
 
 OURS = {name for group in names.NAMES.values() for name in group}
@@ -121,6 +124,14 @@ def test_a_bin_nobody_predicted_has_no_weight() -> None:
     series = blend(Grid(0.0, 0.1, 3), [(0.0, late)], 1)
     assert np.isnan(series[:2]).all()
     assert series[2] == 7.0
+
+
+def test_a_causal_window_counts_more_the_longer_it_has_been_going_on() -> None:
+    late, early = np.full((10, 1), 1.0), np.full((10, 1), 0.0)
+    series = blend(Grid(0.0, 0.1, 20), [(0.0, early), (0.5, late)], 1, causal=True)
+    shared = series[5:10, 0]
+    assert (np.diff(shared) > -1e-6).all()
+    assert shared[0] < 0.1
 
 
 # what is written
@@ -516,6 +527,21 @@ def test_a_zarr_store_with_references_gets_a_sidecar(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_rates_go_into_a_zarr_store_in_stripes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("zarr", reason="needs the zarr extra")
+    from nwb_mtm.nwb import writer_zarr
+
+    recording = next(synthetic.simulate(sessions=1, units=20, trials=20)).recording
+    made = make(from_prediction(stand_in(recording), recording))
+    monkeypatch.setattr(writer_zarr, "CHUNK_BYTES", 20 * 4 * 50)
+    pieces = list(writer_zarr.Stripes(made, names.UNSEEN))
+    assert max(piece.data.shape[0] for piece in pieces) <= 50
+    whole = np.concatenate([piece.data for piece in pieces])
+    wanted = np.where((made.kind == names.UNSEEN)[:, None], made.rates, np.nan)
+    assert np.array_equal(whole, wanted, equal_nan=True)
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_zarr_store_without_references_is_copied(tmp_path: Path) -> None:
     backend = pytest.importorskip("hdmf_zarr", reason="needs the zarr extra")
     from datetime import UTC, datetime
@@ -626,6 +652,19 @@ def test_causal_rates_say_so(source: Path, model: Path) -> None:
     back = read_predictions(annotate(source, model, scheme="causal").path)
     assert back.causal
     assert back.reach == 0.0
+
+
+def test_causal_rates_use_no_later_spike(simulated: Path, model: Path) -> None:
+    """With every spike after some moment taken away, no rate up to that moment changes."""
+    recording = read(simulated)
+    plan = from_model(model, recording, Options(scheme="causal"))
+    row = plan.windows.rows("test")[:1]
+    middle = float(plan.windows.start[row[0]]) + 50 * plan.grid.bin_size
+    trains = [times[times < middle] for times in (recording.spikes[i] for i in range(len(recording.units)))]
+    cut_off = replace(recording, spikes=Spikes.from_trains(trains))
+    before, after = (p.predict(row)[0] for p in (plan, from_model(model, cut_off, Options(scheme="causal"))))
+    assert np.array_equal(before[:51], after[:51])
+    assert not np.array_equal(before[51:], after[51:])
 
 
 def test_a_session_the_model_does_not_know_is_refused(model: Path, tmp_path: Path) -> None:

@@ -41,14 +41,17 @@ class Grid:
         return cls(float(origin + first * bin_size), bin_size, max(bins, 0))
 
 
-def taper(bins: int) -> Float[ndarray, " bin"]:
-    """Weights that trust the middle of a window, which sees both sides, more than its edges."""
-    place = np.minimum(np.arange(bins), np.arange(bins)[::-1])
+def taper(bins: int, *, causal: bool = False) -> Float[ndarray, " bin"]:
+    """Weights that trust the middle of a window, which sees both sides, more than its edges.
+
+    A causal window sees one side, the more of it the longer it has been going on.
+    """
+    place = np.arange(bins) if causal else np.minimum(np.arange(bins), np.arange(bins)[::-1])
     return EDGE + (1 - EDGE) * np.minimum(1.0, place / max(1.0, 0.25 * bins))
 
 
 def blend(
-    grid: Grid, pieces: Iterable[tuple[float, Float[ndarray, "bin column"]]], columns: int
+    grid: Grid, pieces: Iterable[tuple[float, Float[ndarray, "bin column"]]], columns: int, *, causal: bool = False
 ) -> Float32[ndarray, "gridbin column"]:
     """Weighted averages of all windows over a bin; NaN where there is none.
 
@@ -59,7 +62,7 @@ def blend(
     weight = np.zeros(grid.bins, np.float32)
     for start, values in pieces:
         first, late = grid.position(start)
-        trust = taper(len(values)) * np.isfinite(values).any(axis=1)
+        trust = taper(len(values), causal=causal) * np.isfinite(values).any(axis=1)
         part = np.where(trust[:, None] > 0, values, 0.0).astype(np.float32)
         for shift, share in ((0, 1.0 - late), (1, late)):
             if share > 0:

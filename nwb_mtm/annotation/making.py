@@ -104,7 +104,7 @@ def _layers(plan: Plan, include_trained: bool) -> tuple[ndarray, ndarray]:
     for rows, bits in wanted:
         if not rows.any():
             continue
-        layer = blend(plan.grid, _pieces(plan, np.flatnonzero(rows)), len(plan.units))
+        layer = blend(plan.grid, _pieces(plan, np.flatnonzero(rows)), len(plan.units), causal=plan.causal)
         fresh = np.isfinite(layer).any(axis=1) & (kind == 0)
         kind[fresh] = bits
         if not len(rates):

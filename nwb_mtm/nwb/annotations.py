@@ -119,7 +119,10 @@ class Annotation:
 
 HIDDEN = {
     "neuron": "Each unit is predicted from the other units, in a pass in which its own spikes were hidden.",
-    "causal": "Each bin is predicted from the bins before it.",
+    "causal": (
+        "Each bin is predicted from the bins before it in its window, its own unit's among them; where windows "
+        "overlap, those that have been going on longer count more, and none uses a later bin."
+    ),
     "inter-region": "Each unit is predicted from the other regions alone, its own region hidden whole.",
     "intra-region": "Each unit is predicted from other units of its own region alone.",
 }

@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import zarr
+from hdmf.data_utils import GenericDataChunkIterator
 from hdmf_zarr import NWBZarrIO, ZarrDataIO
 from numpy import ndarray
 from pynwb import validate
@@ -31,10 +33,29 @@ def write_zarr_copy(source: Path, target: Path, annotation: Annotation) -> None:
         _check_valid(temporary)
 
 
+class Stripes(GenericDataChunkIterator):  # type: ignore[misc]
+    """The rates of one kind of sample, some seconds of all units at a time, so that no second copy is held."""
+
+    def __init__(self, annotation: Annotation, bit: int) -> None:
+        bins, units = annotation.rates.shape
+        self.rates = annotation.rates
+        self.chosen = (annotation.kind & bit) > 0
+        rows = max(1, min(bins, CHUNK_BYTES // (4 * max(units, 1))))
+        super().__init__(buffer_shape=(rows, units), chunk_shape=(rows, units))
+
+    def _get_data(self, selection: tuple[slice, ...]) -> ndarray:
+        return masked(self.rates[selection], self.chosen[selection[0]])
+
+    def _get_maxshape(self) -> tuple[int, ...]:
+        return tuple(self.rates.shape)
+
+    def _get_dtype(self) -> np.dtype:
+        return np.dtype("float32")
+
+
 def _rates(annotation: Annotation, bit: int) -> Any:
-    bins, units = annotation.rates.shape
-    rows = max(1, min(bins, CHUNK_BYTES // (4 * max(units, 1))))
-    return ZarrDataIO(masked(annotation.rates, (annotation.kind & bit) > 0), chunks=(rows, units))
+    stripes = Stripes(annotation, bit)
+    return ZarrDataIO(stripes, chunks=stripes.chunk_shape)
 
 
 def _pack(values: ndarray) -> ndarray:
