@@ -1,16 +1,15 @@
 """The run folder: one place for what a fit leaves behind, each file written in one move."""
 
 import json
-import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from nwb_mtm.errors import RunError
+from nwb_mtm.landing import placing
 
 UNLOGGED = "this look at test time could not be added to the run's openings.jsonl: the folder cannot be written"
 Existing = Literal["error", "skip", "overwrite"]
@@ -88,7 +87,7 @@ class RunFolder:
     def copy(self, fold: "RunFolder") -> None:
         """Take over the model and the steps of one fold, for whatever takes one model."""
         for source, target in ((fold.steps, self.steps), (fold.model, self.model)):
-            with replacing(target) as temporary:
+            with placing(target) as temporary:
                 shutil.copyfile(source, temporary)
 
     def log_step(self, line: Mapping[str, Any]) -> None:
@@ -139,26 +138,9 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, moved into place when the block ends well, and removed when not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RunError(f"Cannot write {path.name}: {error.strerror or error}.", kind="cannot_write") from error
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
-
-
 def write_text(path: Path, text: str) -> None:
     """Write a text file in one move."""
-    with replacing(path) as temporary:
+    with placing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nwb_mtm import runs
+from nwb_mtm import landing, runs
 from nwb_mtm.errors import RunError
 
 
@@ -64,7 +64,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) ->
     runs.write_json(target, {"old": 1})
 
     def fail() -> None:
-        with runs.replacing(target) as temporary:
+        with landing.placing(target) as temporary:
             temporary.write_text("half")
             raise ZeroDivisionError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nwb_mtm.archive.assets import Asset
-from nwb_mtm.nwb.writer_place import placing
+from nwb_mtm.landing import placing
 from nwb_mtm.recording import Source
 from nwb_mtm.sources.folders import CARD, dandiset_of
 from nwb_mtm.sources.resolution import SourceItem

@@ -10,10 +10,10 @@ from nwb_mtm.annotation.making import Plan, from_prediction, make
 from nwb_mtm.annotation.naming import annotated_name
 from nwb_mtm.archive.addresses import LocalAddress, parse
 from nwb_mtm.errors import ConfigError, RunError
+from nwb_mtm.landing import settle
 from nwb_mtm.nwb import annotations as names
 from nwb_mtm.nwb.annotations import Annotation
 from nwb_mtm.nwb.options import ReadOptions
-from nwb_mtm.nwb.writer_place import settle
 from nwb_mtm.nwb.writer_targets import is_annotated, sidecar_reason, write_copy, write_sidecar
 from nwb_mtm.prediction import Prediction
 from nwb_mtm.recording import Recording

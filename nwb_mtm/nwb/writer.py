@@ -16,7 +16,7 @@ from pynwb.epoch import TimeIntervals
 from pynwb.file import Subject
 from pynwb.misc import Units as UnitsTable
 
-from nwb_mtm.nwb.writer_place import placing, settle
+from nwb_mtm.landing import placing, settle
 from nwb_mtm.recording import UNKNOWN, Behavior, Intervals, Recording
 
 NO_START = datetime(2000, 1, 1, tzinfo=UTC)

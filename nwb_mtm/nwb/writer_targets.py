@@ -19,11 +19,11 @@ from numpy import ndarray
 from pynwb import NWBHDF5IO, validate
 
 from nwb_mtm.errors import RunError
+from nwb_mtm.landing import placing, sweep
 from nwb_mtm.nwb import annotations as names
 from nwb_mtm.nwb import writer
 from nwb_mtm.nwb.annotations import Annotation
 from nwb_mtm.nwb.writer_annotations import add, append_hdf5, fill_hdf5
-from nwb_mtm.nwb.writer_place import placing, sweep
 from nwb_mtm.recording import Recording, Spikes
 
 LARGEST_COPY = 2 << 30

@@ -12,10 +12,10 @@ from numpy import ndarray
 from pynwb import validate
 
 from nwb_mtm.errors import RunError
+from nwb_mtm.landing import placing
 from nwb_mtm.nwb import annotations as names
 from nwb_mtm.nwb.annotations import Annotation
 from nwb_mtm.nwb.writer_annotations import CHUNK_BYTES, Form, add, masked
-from nwb_mtm.nwb.writer_place import placing
 
 OWN = frozenset(name for group in names.NAMES.values() for name in group)
 

@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from nwb_mtm.errors import RunError
+from nwb_mtm.landing import placing
 from nwb_mtm.recording import frozen
-from nwb_mtm.runs import replacing
 
 NAME = "figures.safetensors"
 NOTHING = 255  # the level of a map where nothing was predicted; 0 to 254 run from a unit's least to its most
@@ -107,7 +107,7 @@ def save(figures: Sequence[Figures], path: Path) -> Path:
     arrays: dict[str, ndarray] = {}
     header = [_flatten(one, str(index), arrays) for index, one in enumerate(figures)]
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with replacing(path) as temporary:
+    with placing(path) as temporary:
         save_file(plain, temporary, {"format": FORMAT, "figures": json.dumps(header)})
     return path
 

@@ -36,8 +36,8 @@ class Truth:
 
 def write_dandiset(folder: str | Path, simulated: Iterable[Simulated], *, existing: str = "error") -> Iterator[Path]:
     """Write session after session; yield each NWB file when it and its truth are in place."""
+    from nwb_mtm.landing import settle
     from nwb_mtm.nwb.writer import write_recording
-    from nwb_mtm.nwb.writer_place import settle
 
     root = Path(folder)
     (root / "truth").mkdir(parents=True, exist_ok=True)
