@@ -92,7 +92,7 @@ class Checkpoint:
         return cls(
             config=Config.from_table(header["config"]),
             vocabulary=Vocabulary.from_json(header["vocabulary"]),
-            weights=weights,
+            weights={_renamed(name): tensor for name, tensor in weights.items()},
             bins=int(header["bins"]),
             bin_size=float(header["bin_size"]),
             splits={name: Split.from_json(split) for name, split in header["splits"].items()},
@@ -100,6 +100,11 @@ class Checkpoint:
             schemes=tuple(header["schemes"]),
             provenance=header["provenance"],
         )
+
+
+def _renamed(name: str) -> str:
+    """The name of a weight: early models had one transformer."""
+    return name.replace("transformer.", "transformers.0.", 1) if name.startswith("transformer.") else name
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], header: Mapping[str, Any]) -> None:

@@ -111,7 +111,7 @@ class SchemeConfig:
     """Tell the transformer which scheme is on."""
     ratio_low: float = 0.0
     """Smallest share of units that `neuron` and `intra-region` hide (one unit at least)."""
-    ratio_high: float = 0.3
+    ratio_high: float = 0.6
     """Largest share of units that they hide."""
     scattered: bool = False
     """`causal` hides single bins, as published, instead of stretches as long as those scored."""
@@ -143,6 +143,8 @@ class ModelConfig:
     """Channels of the transformer."""
     layers: int = -1
     """Transformer blocks; 0 for none, -1 for one where little time is recorded or the budget is long."""
+    voices: int = -1
+    """Transformers to train side by side; their mean is better than one. -1 lets data and budget decide."""
     heads: int = 4
     """Attention heads."""
     mlp: int = 128
@@ -160,10 +162,12 @@ class TrainConfig:
     steps: int = 0
     """Steps to train; 0 lets the budget decide."""
     batch: int = 16
-    """Windows that share a mask."""
+    """Windows that share a mask in the linear path's steps."""
     masks: int = 2
-    """Masks of every scheme in a step."""
-    learning_rate: float = 3e-3
+    """Masks of every scheme in a step of the linear path."""
+    windows: int = 8
+    """Windows of every scheme in a step of a transformer, each with a mask of its own."""
+    learning_rate: float = 6e-3
     """Peak learning rate of the transformer."""
     linear_rate: float = 1e-2
     """Peak learning rate of the linear path."""

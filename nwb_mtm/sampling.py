@@ -22,6 +22,7 @@ class Draw:
     session: int
     windows: Int[Tensor, " window"]
     seed: int
+    shared: bool = False  # one mask for all windows, or one for each
 
 
 class Sampler:
@@ -63,16 +64,17 @@ class Sampler:
         weights = {n: getattr(self.config.schemes, n.replace("-", "_")) for n in self.schemes}
         return float(weights[name] / sum(weights.values()))
 
-    def draw(self, names: Sequence[str]) -> list[Draw]:
-        """Which windows of which sessions this step looks at for every scheme."""
-        train, together = self.config.train, self.config.schemes.together
+    def draw(self, names: Sequence[str], *, shared: bool = False) -> list[Draw]:
+        """Which windows of which sessions a voice looks at for every scheme; those of a draw may share a mask."""
+        train = self.config.train
+        count = train.masks if self.config.schemes.together else 1
+        each = train.batch if shared else max(1, train.windows // count)
         drawn = []
         for name in names:
-            count = train.masks if together else 1
             for session in self._draw_sessions(count, needs_regions=name in REGION_SCHEMES):
-                rows = torch.randint(len(self.windows[session]), (train.batch,), generator=self.rng)
+                rows = torch.randint(len(self.windows[session]), (each,), generator=self.rng)
                 seed = int(torch.randint(2**62, (1,), generator=self.rng))
-                drawn.append(Draw(name, session, rows, seed))
+                drawn.append(Draw(name, session, rows, seed, shared))
         return drawn
 
     def assemble(self, draws: Sequence[Draw]) -> tuple[Batch, Mask]:
@@ -82,9 +84,9 @@ class Sampler:
         return join(batches), join_masks(masks)
 
     def _hide(self, draw: Draw, batch: Batch) -> Mask:
-        """One mask for all windows of a draw, or one for each where schemes are not trained together."""
+        """One mask for all windows of a draw, or one for each."""
         scheme, rng = self.schemes[draw.scheme], torch.Generator().manual_seed(draw.seed)
-        if not self.config.schemes.together:
+        if not draw.shared:
             return scheme.draw(batch, rng)
         shared = scheme.draw(batch.take(slice(0, 1)), rng)
         hidden, scored = (part.expand(batch.counts.shape) for part in (shared.hidden, shared.scored))

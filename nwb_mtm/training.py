@@ -20,10 +20,9 @@ from nwb_mtm.masks import make_schemes
 from nwb_mtm.model import MtM
 from nwb_mtm.model.compute import choose_device, choose_precision, compile_blocks, few_threads, set_precision
 from nwb_mtm.model.sharding import Rows, has_rows, keep_rows, some_sessions
-from nwb_mtm.model.sizes import sized
+from nwb_mtm.model.sizes import enough_steps, sized
 from nwb_mtm.model.start import new_model
-from nwb_mtm.model.validating import best_share, spread
-from nwb_mtm.passes import Score
+from nwb_mtm.model.validating import Look, look, spread
 from nwb_mtm.resuming import pack, part, unpack, weight_of
 from nwb_mtm.sampling import Sampler
 from nwb_mtm.schema import seconds
@@ -100,6 +99,7 @@ class Training:
         self.average = {name: p.detach().clone() for name, p in averaged}
         self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
         self.best_score = -math.inf
+        self.best_alone = np.full(len(self.model.voices), -math.inf)  # each voice's best score
         self.best_valid: Mapping[str, float] = {}
         self.best_step = self.windows_seen = 0
         self.step = 0
@@ -135,8 +135,8 @@ class Training:
         """What the user should know about how this run was set up."""
         left_out = [name for name in make_schemes(self.config.schemes) if name not in self.schemes]
         said = [f"Fewer than two regions are large enough: {', '.join(left_out)} left out."] if left_out else []
-        layers, latents = self.config.model.layers, self.config.model.latents
-        said.append(f"Model: linear path of {latents} latents, {layers} transformer blocks.")
+        latents, count = self.config.model.latents, len(self.model.transformers)
+        said.append(f"Model: linear path of {latents} latents, {count} transformers.")
         said.append(f"Computing on {self.device.type} in {self.config.train.precision}.")
         if self.compiled:
             said.append(self.compiled)
@@ -170,7 +170,7 @@ class Training:
         each, look = self.measure(0.1 * budget)
         left = budget - (time.perf_counter() - began) - (LOOKS + 1) * look
         steps = max(LOOKS, int(0.97 * left / each)) if each else LOOKS
-        steps = int(self.world.agree(steps))
+        steps = int(self.world.agree(min(steps, enough_steps(self.config, self.windows))))
         self.config = self.config.changed({"train.steps": steps})
         return steps
 
@@ -208,26 +208,30 @@ class Training:
             self.average[name].lerp_(parameter, 1 - keep)
 
     def _look(self) -> Mapping[str, float]:
-        """Validation scores of the averaged weights; they are kept when their mean is the best yet."""
+        """Validation scores of the averaged weights; each voice's are kept when they are its best yet."""
         weights = {**self.model.state_dict(), **self.average}
         weights = {name: tensor.detach().clone() for name, tensor in weights.items()}
-        scores: dict[Score, float] = {}
-        if self.valid:
-            share, scores = self._validate(weights)
-            weights["share"] = share
-        overall = float(np.mean(list(scores.values()))) if scores else float(self.step)
-        valid = {str(score): value for score, value in scores.items()}
-        if overall > self.best_score:
-            self.best, self.best_score, self.best_valid, self.best_step = weights, overall, valid, self.step
-        return valid
+        if not self.valid:
+            self.best, self.best_score = weights, float(self.step)
+            return {}
+        now = kept = self._validate(weights)
+        better = now.alone > self.best_alone
+        if better.any():
+            self.best_alone = np.maximum(now.alone, self.best_alone)
+            if not better.all():
+                weights = self.model.assembled(weights, self.best, better)
+                kept = self._validate(weights)
+            self.best, self.best_step, self.best_valid = {**weights, "share": kept.share}, self.step, kept.scores
+            self.best_score = float(np.mean(list(kept.scores.values())))
+        return now.scores
 
-    def _validate(self, weights: Mapping[str, Tensor]) -> tuple[Tensor, dict[Score, float]]:
+    def _validate(self, weights: Mapping[str, Tensor]) -> Look:
         current = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         self.model.load_state_dict(dict(weights))
         self.model.eval()
         mine = [one for one in self.valid if one.session in self.own.units]
         with few_threads(self.model):
-            found = best_share(self.model, mine, self.own, self.config, self.device, total=self.world.total)
+            found = look(self.model, mine, self.own, self.config, self.device, total=self.world.total)
         self.model.load_state_dict(current)
         return found
 
@@ -252,12 +256,14 @@ class Training:
         state |= {f"average.{name}": t.clone() for name, t in self.average.items()}
         state |= {f"best.{name}": t.clone() for name, t in self.best.items()}
         numbers = torch.tensor([self.step, self.steps, self.best_score, self.best_step], dtype=torch.float64)
-        return {**state, "rng": self.rng.get_state().clone(), "numbers": numbers}
+        alone = torch.from_numpy(self.best_alone.copy())
+        return {**state, "rng": self.rng.get_state().clone(), "numbers": numbers, "alone": alone}
 
     def _restore(self, state: Mapping[str, Tensor]) -> None:
         unpack(state, self.model, self.updater.optimizer)
         self.average, self.best = part(state, "average"), part(state, "best")
         self.rng.set_state(state["rng"])
+        self.best_alone = state["alone"].cpu().numpy().copy()
         step, steps, best, best_step = state["numbers"].tolist()
         self.step, self.steps, self.best_score, self.best_step = int(step), int(steps), best, int(best_step)
 

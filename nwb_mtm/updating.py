@@ -15,6 +15,7 @@ from nwb_mtm.losses import poisson_nll
 from nwb_mtm.model import MtM
 from nwb_mtm.model.blocks import share_chance
 from nwb_mtm.model.compute import few_threads, make_optimizer
+from nwb_mtm.model.linear import LinearPath
 from nwb_mtm.model.sharding import has_rows
 from nwb_mtm.sampling import Draw, Sampler
 
@@ -52,23 +53,26 @@ class Updater:
         self._set_rates(number, steps)
         drawn: list[Draw] = []
         losses: dict[str, Tensor] = {}
+        voices = self.model.voices
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((self.config.train.seed * 1_000_003 + number) * self.world.size + self.world.rank)
             self.optimizer.zero_grad()
             for names in self.sampler.schemes_now():
-                some = self.sampler.draw(names)
-                losses |= self._backward(names, some)
-                drawn += some
+                for row, voice in enumerate(voices):
+                    some = self.sampler.draw(names, shared=isinstance(voice, LinearPath))
+                    for name, loss in self._backward(row, names, some).items():
+                        losses[name] = losses.get(name, torch.zeros_like(loss)) + loss / len(voices)
+                    drawn += some
             values = self._share_gradients(torch.stack(list(losses.values())))
-            prior = self.model.penalty() / (2 * self.config.model.prior * self.entries * self.model.share.shape[1])
+            prior = self.model.penalty() / (2 * self.config.model.prior * self.entries)
             if prior.requires_grad:
                 torch.autograd.backward(prior)
         self._shorten()
         self.optimizer.step()
         return Done(tuple(losses), values, tuple(drawn))
 
-    def _backward(self, names: Sequence[str], drawn: Sequence[Draw]) -> dict[str, Tensor]:
-        """Gradients of the draws whose sessions are held here; their part of the mean loss of every scheme."""
+    def _backward(self, row: int, names: Sequence[str], drawn: Sequence[Draw]) -> dict[str, Tensor]:
+        """One voice's gradients of the draws held here; their part of the mean loss of every scheme."""
         own = [draw for draw in drawn if draw.session in self.held]
         entries = torch.zeros(len(names), device=self.device)
         if not own:
@@ -81,12 +85,12 @@ class Updater:
             entries[i] = mask.scored[some].sum()
         self.world.total(entries)
         self.chance.runs = [(torch.Generator().manual_seed(draw.seed ^ 1), len(draw.windows)) for draw in own]
-        voices = self.model.voices(batch, mask)
+        rates = self.model.alone(row, batch, mask)
         self.chance.runs = ()
-        found = []
-        for count, some in zip(entries, parts):
-            each = [poisson_nll(voice[some], batch.counts[some], mask.scored[some], count) for voice in voices]
-            found.append(torch.stack(each).mean())
+        found = [
+            poisson_nll(rates[some], batch.counts[some], mask.scored[some], count)
+            for count, some in zip(entries, parts)
+        ]
         weights = torch.tensor([self.sampler.weight(name) for name in names])
         torch.autograd.backward((torch.stack(found) * weights.to(self.device)).sum())
         return {name: loss.detach() for name, loss in zip(names, found)}
@@ -107,16 +111,16 @@ class Updater:
         return total
 
     def _shorten(self) -> None:
-        """Shorten a long gradient, by the norm over all ranks."""
-        if self.world.size == 1:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), LARGEST_STEP)
-            return
+        """Shorten long gradients, each voice's by its norm over all ranks."""
+        starts = ("bias", *self.model.parts())
         grads = {name: p.grad for name, p in self.model.named_parameters() if p.grad is not None}
-        rows = torch.stack([grad.square().sum() for name, grad in grads.items() if has_rows(name)]).sum()
-        trunk = torch.stack([grad.square().sum() for name, grad in grads.items() if not has_rows(name)]).sum()
-        norm = (self.world.total(rows) + trunk).sqrt()
-        for grad in grads.values():
-            grad.mul_((LARGEST_STEP / (norm + 1e-6)).clamp_max(1.0))
+        places = {name: [name.startswith(start) for start in starts].index(True) for name in grads}
+        squares = torch.zeros(2, len(starts), device=self.device)
+        for name, grad in grads.items():
+            squares[int(has_rows(name)), places[name]] += grad.square().sum()
+        norms = (self.world.total(squares[1].clone()) + squares[0]).sqrt()
+        for name, grad in grads.items():
+            grad.mul_((LARGEST_STEP / (norms[places[name]] + 1e-6)).clamp_max(1.0))
 
     def _set_rates(self, number: int, steps: int) -> None:
         done, warmup = number / steps, self.config.train.warmup

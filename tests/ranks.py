@@ -11,7 +11,8 @@ from nwb_mtm.config import Config
 from nwb_mtm.distributed import start
 from nwb_mtm.training import Training
 
-SETTINGS = {"train.batch": 4, "model.latents": 3, "model.layers": 1, "model.width": 16, "model.mlp": 16}
+SETTINGS = {"train.batch": 4, "model.latents": 3, "model.layers": 1, "model.voices": 1}
+SETTINGS |= {"model.width": 16, "model.mlp": 16}
 
 
 def main(folder: Path, units: int, steps: int, resume: bool) -> None:

@@ -19,7 +19,9 @@ from nwb_mtm.training import Training
 def trained(layers: int = 1) -> Checkpoint:
     """A model after a few steps."""
     one = populations.windows(count=20).with_split("random")
-    config = Config().changed({"train.steps": 3, "train.batch": 4, "model.latents": 3, "model.layers": layers})
+    config = Config().changed(
+        {"train.steps": 3, "train.batch": 4, "model.latents": 3, "model.layers": layers, "model.voices": 1}
+    )
     training = Training([one.only("train")], [one.only("valid")], config, provenance={"command": "test"})
     list(training)
     return training.checkpoint()
@@ -32,6 +34,22 @@ def test_a_loaded_model_predicts_the_same_numbers(tmp_path: Path) -> None:
     for score in ("co-smoothing", "forward", "inter-region", "intra-region"):
         np.testing.assert_array_equal(inference.predict(checkpoint, one, score), inference.predict(loaded, one, score))
     assert loaded.header() == checkpoint.header()
+
+
+def test_a_model_with_its_one_transformer_under_the_early_name_is_read(tmp_path: Path) -> None:
+    checkpoint = trained()
+    weights = {name: t for name, t in checkpoint.weights.items() if not name.startswith("transformers.")}
+    only = {name: t for name, t in checkpoint.weights.items() if name.startswith("transformers.0.")}
+    early = {**weights, **{name.replace("transformers.0.", "transformer."): t for name, t in only.items()}}
+    header = checkpoint.header()
+    del header["config"]["model"]["voices"]
+    path = tmp_path / "early.safetensors"
+    write_tensors(path, {name: t.contiguous() for name, t in early.items()}, header)
+    one = populations.windows(count=4, seed=3)
+    np.testing.assert_array_equal(
+        inference.predict(Checkpoint.load(path), one, "co-smoothing"),
+        inference.predict(checkpoint, one, "co-smoothing"),
+    )
 
 
 def test_a_run_folder_is_a_model(tmp_path: Path) -> None:

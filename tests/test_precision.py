@@ -13,10 +13,18 @@ from nwb_mtm.errors import ConfigError
 from nwb_mtm.masks import Mask
 from nwb_mtm.model import compute
 from nwb_mtm.model.blocks import Attention, Dropout, may_see
+from nwb_mtm.model.transformer import Transformer
 from nwb_mtm.training import Training
 from nwb_mtm.vocabulary import Vocabulary
 
-QUICK = {"train.steps": 12, "train.batch": 4, "train.masks": 1, "model.latents": 3, "model.layers": 1}
+QUICK = {
+    "train.steps": 12,
+    "train.batch": 4,
+    "train.masks": 1,
+    "model.latents": 3,
+    "model.layers": 1,
+    "model.voices": 1,
+}
 CPU = torch.device("cpu")
 
 
@@ -54,10 +62,12 @@ def test_only_the_transformer_computes_in_bfloat16() -> None:
     training = started(train__precision="float32")
     batch, mask = example(training)
     with torch.no_grad():
-        exact = training.model.eval().voices(batch, mask)
-        assert training.model.transformer is not None
-        training.model.transformer.reduced = torch.bfloat16
-        reduced = training.model.voices(batch, mask)
+        exact = [training.model.eval().alone(row, batch, mask) for row in range(2)]
+        assert len(training.model.voices) == 2
+        transformer = training.model.voices[1]
+        assert isinstance(transformer, Transformer)
+        transformer.reduced = torch.bfloat16
+        reduced = [training.model.alone(row, batch, mask) for row in range(2)]
     assert {voice.dtype for voice in reduced} == {torch.float32}
     assert torch.equal(exact[0], reduced[0])
     assert not torch.equal(exact[1], reduced[1])
@@ -78,8 +88,10 @@ def test_a_cpu_without_bfloat16_stays_with_float32(monkeypatch: pytest.MonkeyPat
     wide = Config().changed({"model.width": 512, "model.layers": 1})
     assert compute.choose_precision(wide, CPU) == "float32"
     training = started(train__precision="bfloat16")
-    assert training.model.transformer is not None
-    assert training.model.transformer.reduced is None
+    assert len(training.model.voices) == 2
+    transformer = training.model.voices[1]
+    assert isinstance(transformer, Transformer)
+    assert transformer.reduced is None
 
 
 def test_what_was_chosen_is_said_and_stays_with_the_model() -> None:

@@ -18,7 +18,7 @@ TWO = (populations.windows(session="a/1"), populations.windows(["CA1"] * 5 + ["D
 
 def sampler(windows: Sequence[Windows] = TWO, **changes: object) -> Sampler:
     """A sampler of small batches."""
-    config = Config().changed({"train.batch": 3, **{k.replace("__", "."): v for k, v in changes.items()}})
+    config = Config().changed({"train.batch": 3, "train.windows": 3, **{k.replace("__", "."): v for k, v in changes.items()}})
     vocabulary = Vocabulary.from_windows(windows)
     rosters = [Roster.of(one.units, one.session, vocabulary) for one in windows]
     return Sampler(windows, rosters, config, torch.Generator().manual_seed(0))
@@ -26,7 +26,7 @@ def sampler(windows: Sequence[Windows] = TWO, **changes: object) -> Sampler:
 
 def test_windows_of_a_draw_share_one_mask() -> None:
     some = sampler()
-    drawn = some.draw(["neuron", "intra-region"])
+    drawn = some.draw(["neuron", "intra-region"], shared=True)
     assert [draw.scheme for draw in drawn] == ["neuron", "neuron", "intra-region", "intra-region"]
     _, mask = some.assemble(drawn)
     assert mask.hidden.shape == (12, 10, 12)
@@ -35,7 +35,7 @@ def test_windows_of_a_draw_share_one_mask() -> None:
     assert not torch.equal(mask.hidden[0], mask.hidden[3])
 
 
-def test_schemes_that_are_drawn_alone_hide_something_else_in_every_window() -> None:
+def test_a_draw_that_shares_no_mask_hides_something_else_in_every_window() -> None:
     some = sampler(schemes__together=False)
     _, mask = some.assemble(some.draw(["neuron"]))
     assert len({tuple(row.flatten().tolist()) for row in mask.hidden}) == 3
@@ -43,7 +43,7 @@ def test_schemes_that_are_drawn_alone_hide_something_else_in_every_window() -> N
 
 def test_who_else_is_drawn_changes_nothing() -> None:
     some = sampler()
-    drawn = some.draw(["neuron", "inter-region"])
+    drawn = some.draw(["neuron", "inter-region"], shared=True)
     both, both_mask = some.assemble(drawn)
     start = 0
     for draw in drawn:

@@ -11,11 +11,11 @@ import torch
 from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.config import Config
 from nwb_mtm.errors import RunError
-from nwb_mtm.model.validating import spread
+from nwb_mtm.model.validating import look, spread
 from nwb_mtm.training import Training
 from nwb_mtm.vocabulary import Vocabulary
 
-QUICK = {"train.steps": 12, "train.batch": 4, "train.masks": 1, "model.latents": 3}
+QUICK = {"train.steps": 12, "train.batch": 4, "train.masks": 1, "model.latents": 3, "model.voices": 1}
 
 
 def quick(**changes: object) -> Training:
@@ -70,8 +70,14 @@ def test_loss_falls_and_validation_covers_the_four_scores() -> None:
 
 def test_the_best_validated_model_is_kept() -> None:
     training = quick(train__steps=40)
-    best = max(np.mean(list(step.valid.values())) for step in training if step.valid)
-    assert training.best_score == pytest.approx(best)
+    seen = [np.mean(list(step.valid.values())) for step in training if step.valid]
+    kept = look(
+        training.checkpoint().model(), training.valid, training.vocabulary, training.config, torch.device("cpu")
+    )
+    assert training.best_score == pytest.approx(np.mean(list(kept.scores.values())))
+    assert training.best_score > np.mean(seen)
+    assert kept.alone == pytest.approx(training.best_alone)
+    assert len(kept.alone) == 2
 
 
 def test_a_budget_fixes_the_steps_once_and_starts_from_the_beginning() -> None:

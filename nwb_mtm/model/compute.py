@@ -13,6 +13,7 @@ from torch.nn.functional import linear
 from nwb_mtm.config import Config, TrainConfig
 from nwb_mtm.model.blocks import Block, View
 from nwb_mtm.model.mtm import MtM
+from nwb_mtm.model.transformer import Transformer
 
 LEAST_WIDTH = 256  # of a transformer that could gain from bfloat16 on a CPU; decided without a clock below
 LEAST_COMPILED_GAIN = 1.1  # of a compiled block
@@ -68,10 +69,10 @@ def set_precision(model: MtM, precision: str, device: torch.device) -> None:
 
     A model trained in bfloat16 computes in float32 on a CPU that has no arithmetic for bfloat16.
     """
-    if model.transformer is None:
-        return
     reduced = precision == "bfloat16" and (device.type != "cpu" or computes_bfloat16())
-    model.transformer.reduced = torch.bfloat16 if reduced else None
+    for one in model.voices:
+        if isinstance(one, Transformer):
+            one.reduced = torch.bfloat16 if reduced else None
 
 
 def compile_blocks(model: MtM, device: torch.device) -> str:

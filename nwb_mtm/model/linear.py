@@ -30,17 +30,15 @@ class LinearPath(nn.Module):
         self.register_buffer("rate", torch.full((rows, 1), 0.1))
         nn.init.constant_(self.spread.rows, 0.5)
 
-    def forward(
-        self, batch: Batch, mask: Mask, targets: Targets = None
-    ) -> tuple[Float[Tensor, "batch bin target"], Estimate]:
-        """The change of every log rate, or of the targets' alone, and the latents behind it."""
+    def forward(self, batch: Batch, mask: Mask, targets: Targets = None) -> Float[Tensor, "batch bin target"]:
+        """The change of every log rate, or of the targets' alone."""
         estimate, rows = self.estimate(batch, mask), wanted(batch, targets)
         decode, spread = look_up(self.decode.rows * self.home, rows), self.spread(rows)[..., 0]
         outer = _outer(decode, spread).mT
         if len(rows) > 1:
             outer = outer[estimate.first // (len(batch) // len(rows))]
         raised = mix(estimate.covariance.flatten(2), outer)
-        return raised[estimate.pattern] + mix(estimate.mean, decode.mT), estimate
+        return raised[estimate.pattern] + mix(estimate.mean, decode.mT)
 
     def estimate(self, batch: Batch, mask: Mask) -> Estimate:
         """The latents, from the seen entries alone."""

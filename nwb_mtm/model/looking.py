@@ -13,6 +13,7 @@ from nwb_mtm.masks import Mask
 from nwb_mtm.model.compute import few_threads
 from nwb_mtm.model.mtm import MtM
 from nwb_mtm.model.tokens import StitchedBins
+from nwb_mtm.model.transformer import Transformer
 from nwb_mtm.passes import RULES, Pass, Score, forward_bins
 
 MOST_ENTRIES = 2**23  # entries of counts in one look at the network
@@ -45,14 +46,14 @@ def predict_passes(
 
 def is_wide(model: MtM) -> bool:
     """Whether the transformer's activations are what fills the processor's cache."""
-    return model.transformer is not None and model.transformer.norm.normalized_shape[0] >= WIDE
+    return any(isinstance(one, Transformer) and one.norm.normalized_shape[0] >= WIDE for one in model.voices)
 
 
 def _leaves_one_out(model: MtM, batch: Batch, plan: tuple[Pass, ...]) -> bool:
     """Whether every pass hides its one target alone, and silence that is hidden changes nothing that is seen."""
     alone = all(len(one.targets) == 1 and one.hidden.sum() == 1 for one in plan)
-    counted = model.transformer is not None and isinstance(model.transformer.tokenizer, StitchedBins)
-    return alone and counted and model.linear is None and batch.complete
+    counted = [isinstance(one, Transformer) and isinstance(one.tokenizer, StitchedBins) for one in model.voices]
+    return alone and all(counted) and batch.complete
 
 
 def _one_by_one(model: MtM, batch: Batch, plan: tuple[Pass, ...]) -> Float[ndarray, "window bin unit"]:

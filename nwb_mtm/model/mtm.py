@@ -1,7 +1,10 @@
-"""MtM: a linear path, a transformer, or both; log expected counts for every unit and bin."""
+"""MtM: a linear path, some transformers, or both; log expected counts for every unit and bin."""
+
+from collections.abc import Mapping, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from numpy import ndarray
 from torch import Tensor, nn
 
 from nwb_mtm.batch import Batch
@@ -15,57 +18,75 @@ from nwb_mtm.vocabulary import Vocabulary
 
 
 class MtM(nn.Module):
-    """Log expected counts from one voice or two: a linear path and a transformer, each trained on its own.
+    """Log expected counts from several voices: a linear path and transformers, each trained on its own.
 
-    Their mistakes differ, so a weighted mean of their log rates is better than either; the weights are chosen
-    on validation time, for each scheme that is scored.
+    Their mistakes differ, so a weighted mean of their log rates is better than any. The weights are chosen on
+    validation time for each scheme that is scored; their sum scales the change about the units' means.
     """
 
     share: Tensor
 
-    def __init__(self, rows: int, linear: LinearPath | None, transformer: Transformer | None) -> None:
+    def __init__(self, rows: int, linear: LinearPath | None, transformers: Sequence[Transformer]) -> None:
         super().__init__()
         self.linear = linear
-        self.transformer = transformer
-        count = sum(voice is not None for voice in (linear, transformer))
+        self.transformers = nn.ModuleList(transformers)
+        count = len(transformers) + (linear is not None)
         self.bias = nn.Parameter(torch.full((rows, count), -2.0))
         self.register_buffer("share", torch.full((len(SCHEMES), count), 1.0 / count))
 
-    def forward(self, batch: Batch, mask: Mask, targets: Targets = None) -> Float[Tensor, "batch bin target"]:
-        """Log expected count per bin, of all units or the targets alone: the voices' weighted mean."""
-        shares = self.share[mask.prompts].unbind(-1)
-        parts = [share[:, None, None] * voice for share, voice in zip(shares, self.voices(batch, mask, targets))]
-        return torch.stack(parts).sum(0)
+    @property
+    def voices(self) -> list[LinearPath | Transformer]:
+        """Everyone who speaks, the linear path first."""
+        found: list[LinearPath | Transformer] = [] if self.linear is None else [self.linear]
+        return found + [one for one in self.transformers if isinstance(one, Transformer)]
 
-    def voices(self, batch: Batch, mask: Mask, targets: Targets = None) -> list[Float[Tensor, "batch bin target"]]:
-        """What each voice says on its own: a unit's mean, and what is seen in the others."""
+    def forward(self, batch: Batch, mask: Mask, targets: Targets = None) -> Float[Tensor, "batch bin target"]:
+        """Log expected count per bin, of all units or the targets alone: the mean of all voices that count."""
+        share = self.share[mask.prompts]
+        mean = (self._bias(batch, targets) * (share / share.sum(1, keepdim=True))[:, None]).sum(-1)[:, None]
+        said = [
+            part[:, None, None] * voice(batch, mask, targets)
+            for part, voice in zip(share.unbind(1), self.voices)
+            if bool(part.any())
+        ]
+        return mean + torch.stack(said).sum(0)
+
+    def alone(self, row: int, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin unit"]:
+        """What one voice says: a unit's mean, and what is seen in the others."""
+        change: Tensor = self.voices[row](batch, mask)
+        return self._bias(batch, None)[..., row][:, None] + change
+
+    def _bias(self, batch: Batch, targets: Targets) -> Float[Tensor, "row target voice"]:
+        """Log mean rates; one row where all windows have the same units."""
         bias = look_up(self.bias, wanted(batch, targets))
-        if len(bias) > 1:
-            bias = bias.repeat_interleave(len(batch) // len(bias), 0)
-        changes = []
-        if self.linear is not None:
-            changes.append(self.linear(batch, mask, targets)[0])
-        if self.transformer is not None:
-            changes.append(self.transformer(batch, mask, targets))
-        return [mean[:, None] + change for mean, change in zip(bias.unbind(-1), changes)]
+        return bias.repeat_interleave(len(batch) // len(bias), 0) if len(bias) > 1 else bias
 
     def latents(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin width"]:
         """What the model holds before the read-out."""
-        found = []
-        if self.linear is not None:
-            found.append(self.linear.estimate(batch, mask).mean)
-        if self.transformer is not None:
-            rows, bins = batch.counts.shape[:2]
-            found.append(
-                self.transformer.trunk(batch, mask)
-                .view(rows, bins, -1, self.transformer.norm.normalized_shape[0])
-                .mean(2)
-            )
+        rows, bins = batch.counts.shape[:2]
+        found = [] if self.linear is None else [self.linear.estimate(batch, mask).mean]
+        for one in self.transformers:
+            assert isinstance(one, Transformer)
+            found.append(one.trunk(batch, mask).view(rows, bins, -1, one.norm.normalized_shape[0]).mean(2))
         return torch.cat(found, -1)
 
     def penalty(self) -> Float[Tensor, ""]:
         """Squares that the prior on weights adds."""
         return self.linear.penalty() if self.linear is not None else self.bias.new_zeros(())
+
+    def parts(self) -> list[str]:
+        """How the names of every voice's weights begin."""
+        names = [f"transformers.{row}." for row in range(len(self.transformers))]
+        return names if self.linear is None else ["linear.", *names]
+
+    def assembled(
+        self, new: Mapping[str, Tensor], old: Mapping[str, Tensor], chosen: Bool[ndarray, " voice"]
+    ) -> dict[str, Tensor]:
+        """Weights with the new ones of the chosen voices and the old ones of the others."""
+        stay = tuple(part for part, taken in zip(self.parts(), chosen) if not taken)
+        found = {name: old[name] if name.startswith(stay) else tensor for name, tensor in new.items()}
+        found["bias"] = torch.where(torch.from_numpy(chosen).to(new["bias"].device), new["bias"], old["bias"])
+        return found
 
 
 def build(config: Config, vocabulary: Vocabulary, bins: int) -> MtM:
@@ -74,9 +95,10 @@ def build(config: Config, vocabulary: Vocabulary, bins: int) -> MtM:
     model = config.model
     home, groups = unit_homes(model.homes, model.latents, vocabulary), group_sizes(model.homes, model.latents)
     linear = LinearPath(home, groups, bins) if model.latents else None
-    if model.layers <= 0:
-        return MtM(rows, linear, None)
     most = max((len(keys) for keys in vocabulary.units.values()), default=1)
-    tokenizer = make_tokenizer(model, rows, most)
-    transformer = Transformer(model, tokenizer, len(vocabulary.sessions), prompt=config.schemes.prompt)
-    return MtM(rows, linear, transformer)
+    sessions, prompt = len(vocabulary.sessions), config.schemes.prompt
+    count = max(1, model.voices) if model.layers > 0 else 0
+    transformers = [
+        Transformer(model, make_tokenizer(model, rows, most), sessions, prompt=prompt) for _ in range(count)
+    ]
+    return MtM(rows, linear, transformers)

@@ -12,7 +12,7 @@ from nwb_mtm.model.mtm import MtM
 from nwb_mtm.model.transfer import is_row
 from nwb_mtm.vocabulary import Vocabulary
 
-OF_SESSIONS = "transformer.session.weight"
+OF_SESSIONS = ".session.weight"  # how the names of tables with rows of sessions end
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +31,12 @@ class Rows:
 
     def within(self, name: str) -> Int[Tensor, " row"]:
         """Where these sessions' rows are in the named table."""
-        return self.sessions if name == OF_SESSIONS else self.units
+        return self.sessions if name.endswith(OF_SESSIONS) else self.units
 
 
 def has_rows(name: str) -> bool:
     """Whether a tensor has rows of its own for units or sessions; all others are the trunk."""
-    return is_row(name) or name == OF_SESSIONS
+    return is_row(name) or name.endswith(OF_SESSIONS)
 
 
 def some_sessions(vocabulary: Vocabulary, sessions: Sequence[str]) -> Vocabulary:

@@ -16,6 +16,9 @@ MOST_LATENTS = 48
 LEAST_HOME = 35  # units of the smallest region; smaller ones do better with latents that all share
 FEW_BINS = 10_000  # in the longest session: below, a second voice is worth its time
 LONG_BUDGET = 1200.0  # seconds: above, there is time for both voices
+MOST_VOICES = 6  # transformers; more bring little
+STEPS, SLOW = 600, 8e-6  # a transformer's steps, and their seconds for every bin of a unit, on a slow core
+PASSES = 35  # over the windows of every scheme: where little is recorded, more only fits their noise
 
 
 def sized(config: Config, windows: Sequence[Windows]) -> Config:
@@ -23,10 +26,32 @@ def sized(config: Config, windows: Sequence[Windows]) -> Config:
     if config.model.latents < 0:
         config = config.changed(_latents(windows))
     if config.model.layers < 0:
-        few = max(len(one) * one.bins for one in windows) <= FEW_BINS
+        few = few_bins(windows)
         long = seconds(config.train.budget) >= LONG_BUDGET
         config = config.changed({"model.layers": int(few or long)})
+    if config.model.voices < 0:
+        config = config.changed({"model.voices": _voices(config, windows)})
     return config
+
+
+def _voices(config: Config, windows: Sequence[Windows]) -> int:
+    """As many transformers as half of the budget trains; one where much is recorded."""
+    if not few_bins(windows):
+        return 1
+    each = STEPS * SLOW * max(one.bins * len(one.units) for one in windows)
+    return min(MOST_VOICES, max(1, int(0.5 * seconds(config.train.budget) / each)))
+
+
+def few_bins(windows: Sequence[Windows]) -> bool:
+    """Whether so little is recorded that voices are worth their time."""
+    return max(len(one) * one.bins for one in windows) <= FEW_BINS
+
+
+def enough_steps(config: Config, windows: Sequence[Windows]) -> int:
+    """Steps after which more of them would not help, however long the budget is."""
+    if not few_bins(windows):
+        return 10**9
+    return max(400, PASSES * sum(len(one) for one in windows) // config.train.windows)
 
 
 def _latents(windows: Sequence[Windows]) -> dict[str, object]:

@@ -13,6 +13,7 @@ from nwb_mtm.model.align import align
 from nwb_mtm.model.mtm import MtM, build
 from nwb_mtm.model.tokens import SmoothBins
 from nwb_mtm.model.transfer import freeze_trunk, transfer
+from nwb_mtm.model.transformer import Transformer
 from nwb_mtm.spilling import release
 from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
@@ -62,11 +63,12 @@ def start_from(
     spikes = np.where(valid, counts, 0).sum((0, 1), dtype=np.float64)
     mean = (spikes + 0.5) / (valid.sum((0, 1)) + 1.0)
     model.bias[where] = torch.tensor(np.log(mean), dtype=torch.float32)[:, None]
-    if model.transformer is not None and isinstance(model.transformer.tokenizer, SmoothBins):
-        squares = np.where(valid, counts.astype(np.float32) ** 2, 0.0).sum((0, 1)) / (valid.sum((0, 1)) + 1.0)
-        deviation = np.sqrt(np.maximum(squares - mean**2, 1e-3))
-        model.transformer.tokenizer.rate[where] = torch.tensor(mean, dtype=torch.float32)[:, None]
-        model.transformer.tokenizer.deviation[where] = torch.tensor(deviation, dtype=torch.float32)[:, None]
+    squares = np.where(valid, counts.astype(np.float32) ** 2, 0.0).sum((0, 1)) / (valid.sum((0, 1)) + 1.0)
+    deviation = np.sqrt(np.maximum(squares - mean**2, 1e-3))
+    for voice in model.voices:
+        if isinstance(voice, Transformer) and isinstance(voice.tokenizer, SmoothBins):
+            voice.tokenizer.rate[where] = torch.tensor(mean, dtype=torch.float32)[:, None]
+            voice.tokenizer.deviation[where] = torch.tensor(deviation, dtype=torch.float32)[:, None]
     if model.linear is None:
         return
     model.linear.rate[where] = torch.tensor(mean, dtype=torch.float32)[:, None]

@@ -11,7 +11,7 @@ from nwb_mtm.masks import Mask
 from nwb_mtm.model.blocks import Dropout
 from nwb_mtm.model.tables import Targets, UnitTable, look_up, mix, wanted
 
-SMOOTHING = 1.5  # bins
+SMOOTHING = 1.0  # bins: the blocks look further, a wider one blurs what they see
 LONGEST_WINDOW = 1024  # bins that learned positions can name
 
 

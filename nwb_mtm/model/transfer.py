@@ -1,5 +1,6 @@
 """Starting from another model: its trunk, its rows for units it knows, and likely rows for others."""
 
+import re
 from collections.abc import Mapping
 
 import torch
@@ -10,11 +11,11 @@ from nwb_mtm.vocabulary import Vocabulary
 
 OWN = (
     "bias",
-    "linear.rate",
-    "transformer.tokenizer.rate",
-    "transformer.tokenizer.deviation",
-    "linear.decode.rows",
-    "linear.encode.rows",
+    "rate",
+    "tokenizer.rate",
+    "tokenizer.deviation",
+    "decode.rows",
+    "encode.rows",
 )  # start from the new session's own spikes
 SPREAD = 0.1  # noise around a region's mean row, as a share of the rows' spread
 
@@ -32,10 +33,10 @@ def transfer(weights: Mapping[str, Tensor], old: Vocabulary, model: MtM, new: Vo
         if name.startswith("linear.") and not dynamics:
             continue
         if is_row(name):
-            if name not in OWN:
+            if own(name) not in OWN:
                 state[name].copy_(likely_rows(tensor, old, new))
             state[name][rows] = tensor[known]
-        elif name == "transformer.session.weight":
+        elif own(name) == "session.weight":
             state[name][:] = tensor.mean(0)
         elif name in state and state[name].shape == tensor.shape:
             state[name].copy_(tensor)
@@ -43,7 +44,16 @@ def transfer(weights: Mapping[str, Tensor], old: Vocabulary, model: MtM, new: Vo
 
 def is_row(name: str) -> bool:
     """Whether a weight has one row for every unit."""
-    return name in OWN or name.endswith(".rows")
+    return own(name) in OWN or name.endswith(".rows")
+
+
+def own(name: str) -> str:
+    """A weight's name inside its voice.
+
+    >>> own("transformers.2.tokenizer.rate"), own("linear.rate"), own("bias")
+    ('tokenizer.rate', 'rate', 'bias')
+    """
+    return re.sub(r"^(linear|transformers\.\d+)\.", "", name)
 
 
 def freeze_trunk(model: MtM) -> None:

@@ -1,6 +1,7 @@
 """The four scores on validation windows, which select the model."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from nwb_mtm.batch import Roster, collate
 from nwb_mtm.config import Config
 from nwb_mtm.masks import SCHEMES
 from nwb_mtm.metrics import sums, unit_scores
-from nwb_mtm.model.looking import predict_passes
+from nwb_mtm.model.looking import LEAST, predict_passes
 from nwb_mtm.model.mtm import MtM
 from nwb_mtm.passes import RULES, SCORES, Score, passes
 from nwb_mtm.vocabulary import Vocabulary
@@ -20,7 +21,8 @@ from nwb_mtm.windows import Windows
 
 VALID_FOLDS = 5
 MOST_SESSIONS, MOST_WINDOWS = 8, 64
-SHARES = (0.0, 0.15, 0.3, 0.45, 0.6)  # of the transformer
+SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the transformers together
+SCALES = (0.85, 1.0, 1.15)  # of the change about the units' means
 
 
 def spread(sessions: Sequence[Windows]) -> list[Windows]:
@@ -33,7 +35,16 @@ def spread(sessions: Sequence[Windows]) -> list[Windows]:
     ]
 
 
-def best_share(
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What validation windows say: how much each voice should count, and the scores of all and of each alone."""
+
+    share: Float[Tensor, "scheme voice"]
+    scores: Mapping[str, float]
+    alone: Float[ndarray, " voice"]
+
+
+def look(
     model: MtM,
     sessions: Sequence[Windows],
     vocabulary: Vocabulary,
@@ -41,36 +52,69 @@ def best_share(
     device: torch.device,
     *,
     total: Callable[[Tensor], Tensor] = lambda sums: sums,
-) -> tuple[Float[Tensor, "scheme voice"], dict[Score, float]]:
-    """How much each voice should count for every score's scheme, and the scores this gives.
+) -> Look:
+    """Score all offered weights of the voices on every score, and take the best for each score's scheme.
 
     `total` adds up what several processes found on their own sessions.
     """
-    count = model.share.shape[1]
-    offered = [(1.0,)] if count == 1 else [(1.0 - share, share) for share in SHARES]
-    sums = torch.zeros(len(SCORES), len(offered) + 1, dtype=torch.float64)  # bits, and at the end the sessions
+    offered, voices = [scale * weight for weight in _weights(model) for scale in SCALES], len(model.voices)
+    sums = torch.zeros(len(SCORES), len(offered) + voices + 1, dtype=torch.float64)  # at the end the sessions
     for windows in sessions:
-        for score, voices in _voices(model, windows, vocabulary, config, device):
-            rates = [np.exp(sum(part * np.log(v) for part, v in zip(share, voices))) for share in offered]
-            bits = [mean_bits(windows.counts, windows.valid, rate) for rate in rates]
+        for score, bias, said in _voices(model, windows, vocabulary, config, device):
+            bits = _bits(windows, bias, said, [*offered, *np.eye(voices)])
             sums[SCORES.index(score)] += torch.tensor([*bits, 1.0], dtype=torch.float64)
     sums = total(sums)
     means = {score: (row[:-1] / row[-1]).numpy() for score, row in zip(SCORES, sums) if row[-1] > 0}
-    usual = offered[int(np.mean(list(means.values()), axis=0).argmax())]
-    share = torch.tensor(usual, device=device).repeat(len(SCHEMES), 1)
-    for score, bits in means.items():
-        share[SCHEMES.index(RULES[score].scheme)] = torch.tensor(offered[int(bits.argmax())], device=device)
-    return share, {score: float(bits.max()) for score, bits in means.items()}
+    overall = np.mean(list(means.values()), axis=0)
+    best = {score: int(bits[: len(offered)].argmax()) for score, bits in means.items()}
+    share = torch.tensor(offered[int(overall[: len(offered)].argmax())]).float().repeat(len(SCHEMES), 1)
+    for score, row in best.items():
+        share[SCHEMES.index(RULES[score].scheme)] = torch.tensor(offered[row]).float()
+    scores = {str(score): float(means[score][row]) for score, row in best.items()}
+    return Look(share.to(device), scores, overall[len(offered) :])
+
+
+def _weights(model: MtM) -> list[Float[ndarray, " voice"]]:
+    """Weights that add up to 1: transformers count the same, the linear path more or less."""
+    count = len(model.transformers)
+    if model.linear is None:
+        return [np.full(count, 1.0 / count)]
+    shares = SHARES if count else (0.0,)
+    return [np.array([1.0 - share, *[share / max(count, 1)] * count]) for share in shares]
+
+
+def _bits(
+    windows: Windows,
+    bias: Float[ndarray, "voice unit"],
+    voices: Float[ndarray, "voice window bin unit"],
+    offered: Sequence[Float[ndarray, " voice"]],
+) -> Float[ndarray, " offer"]:
+    """The published score for every offered mixture of the voices' log rates, mixed as the model does."""
+    scored = windows.valid & np.isfinite(voices[0])
+    counts = np.where(scored, windows.counts, 0)
+    spikes, entries = counts.sum((0, 1), dtype=np.float64), scored.sum((0, 1))
+    some = spikes > 0
+    null = spikes[some] * (np.log(spikes[some] / entries[some]) - 1)
+    found = []
+    for weight in offered:
+        about = ((weight / weight.sum()) @ bias - weight @ bias).astype(np.float32)
+        log_rates = np.where(scored, np.tensordot(weight.astype(np.float32), voices, 1) + about, LEAST)
+        rates = np.where(scored, np.exp(log_rates), 0).sum((0, 1), dtype=np.float64)
+        told = (counts * log_rates).sum((0, 1), dtype=np.float64)
+        bits = ((told - rates)[some] - null) / (np.log(2) * spikes[some])
+        found.append(float(bits.mean()) if some.any() else 0.0)
+    return np.array(found)
 
 
 def _voices(
     model: MtM, windows: Windows, vocabulary: Vocabulary, config: Config, device: torch.device
-) -> Iterator[tuple[Score, list[Float[ndarray, "window bin unit"]]]]:
-    """What each voice expects, for every score that the session allows."""
+) -> Iterator[tuple[Score, Float[ndarray, "voice unit"], Float[ndarray, "voice window bin unit"]]]:
+    """The voices' biases and log rates, for every score that the session allows."""
     strict = config.units.strict_regions
     roster = Roster.of(windows.units, windows.session, vocabulary, strict=strict)
     batch = collate([windows], [roster], [(0, i) for i in range(len(windows))]).to(device)
     share = model.share.clone()
+    bias = model.bias.detach().cpu().numpy()[roster.unit].T
     for score in SCORES:
         if score.endswith("region") and len(roster.names) < 2:
             continue
@@ -80,7 +124,7 @@ def _voices(
             model.share.copy_(only)
             voices.append(predict_passes(model, batch, plan, score))
         model.share.copy_(share)
-        yield score, voices
+        yield score, bias, np.log(np.stack(voices))
 
 
 def mean_bits(

@@ -22,7 +22,7 @@ NAMES = tuple(PRESETS)
 def small(name: str) -> Config:
     """A preset at a size for tests; `default` with and without a transformer is `default` and `both`."""
     if name == "both":
-        return Config().changed({**SMALL, "model.latents": 3})
+        return Config().changed({**SMALL, "model.latents": 3, "model.voices": 2})
     if name == "default":
         return Config().changed({"model.latents": 3, "model.layers": 0})
     return Config().changed({"model.preset": name}).changed(SMALL)

@@ -34,7 +34,7 @@ def test_a_second_voice_is_added_where_little_is_recorded_or_the_budget_is_long(
 
 
 def test_stated_sizes_are_kept() -> None:
-    config = Config().changed({"model.latents": 7, "model.layers": 2})
+    config = Config().changed({"model.latents": 7, "model.layers": 2, "model.voices": 3})
     assert sized(config, [populations.windows()]) == config
 
 
@@ -53,3 +53,11 @@ def test_aligned_units_have_the_covariance_their_spikes_have() -> None:
     wanted = np.einsum("wtn,wtm->nm", change[:, :-1], change[:, 1:]) / (200 * 19) / mean[:, None] / mean
     off = ~np.eye(12, dtype=bool)
     assert np.corrcoef((weights @ weights.T)[off], wanted[off])[0, 1] > 0.8
+
+
+def test_transformers_are_as_many_as_data_and_budget_allow() -> None:
+    few, wide = populations.windows(count=12), populations.windows(["CA1"] * 400 + ["DG"] * 400, count=12)
+    assert sized(Config(), [few]).model.voices == 6
+    assert 1 < sized(Config().changed({"train.budget": "3m"}), [wide]).model.voices < 6
+    assert sized(Config().changed({"train.budget": "1m"}), [wide]).model.voices == 1
+    assert sized(Config(), [populations.windows(count=1100)]).model.voices == 1
