@@ -18,7 +18,9 @@ TWO = (populations.windows(session="a/1"), populations.windows(["CA1"] * 5 + ["D
 
 def sampler(windows: Sequence[Windows] = TWO, **changes: object) -> Sampler:
     """A sampler of small batches."""
-    config = Config().changed({"train.batch": 3, "train.windows": 3, **{k.replace("__", "."): v for k, v in changes.items()}})
+    config = Config().changed(
+        {"train.batch": 3, "train.windows": 3, **{k.replace("__", "."): v for k, v in changes.items()}}
+    )
     vocabulary = Vocabulary.from_windows(windows)
     rosters = [Roster.of(one.units, one.session, vocabulary) for one in windows]
     return Sampler(windows, rosters, config, torch.Generator().manual_seed(0))
