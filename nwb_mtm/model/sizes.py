@@ -18,6 +18,7 @@ FEW_BINS = 10_000  # in the longest session: below, a second voice is worth its 
 LONG_BUDGET = 1200.0  # seconds: above, there is time for both voices
 MOST_VOICES = 6  # transformers; more bring little
 STEPS, SLOW = 600, 8e-6  # a transformer's steps, and their seconds for every bin of a unit, on a slow core
+STEPS_OF_ONE = 100  # with fewer than twice as many there is one transformer
 PASSES = 35  # over the windows of every scheme: where little is recorded, more only fits their noise
 
 
@@ -35,8 +36,8 @@ def sized(config: Config, windows: Sequence[Windows]) -> Config:
 
 
 def _voices(config: Config, windows: Sequence[Windows]) -> int:
-    """As many transformers as half of the budget trains; one where much is recorded."""
-    if not few_bins(windows):
+    """As many transformers as half of the budget trains; one where much is recorded or the steps are few."""
+    if not few_bins(windows) or 0 < config.train.steps < 2 * STEPS_OF_ONE:
         return 1
     each = STEPS * SLOW * max(one.bins * len(one.units) for one in windows)
     return min(MOST_VOICES, max(1, int(0.5 * seconds(config.train.budget) / each)))

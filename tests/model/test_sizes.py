@@ -60,4 +60,5 @@ def test_transformers_are_as_many_as_data_and_budget_allow() -> None:
     assert sized(Config(), [few]).model.voices == 6
     assert 1 < sized(Config().changed({"train.budget": "3m"}), [wide]).model.voices < 6
     assert sized(Config().changed({"train.budget": "1m"}), [wide]).model.voices == 1
+    assert sized(Config().changed({"train.steps": 60}), [few]).model.voices == 1
     assert sized(Config(), [populations.windows(count=1100)]).model.voices == 1
