@@ -174,8 +174,9 @@ def test_blocks_that_cannot_be_compiled_stay_as_they_are(monkeypatch: pytest.Mon
 
 def test_the_gain_of_compiling_leaves_no_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     training = started()
-    assert training.model.transformer is not None
-    block = training.model.transformer.blocks[0]
+    transformer = training.model.voices[1]
+    assert isinstance(transformer, Transformer)
+    block = transformer.blocks[0]
     monkeypatch.setattr(torch, "compile", lambda module: module)
     assert 0.1 < compute.gain_of_compiling(block, torch.bfloat16, CPU) < 10  # type: ignore[arg-type]
     assert all(parameter.grad is None for parameter in block.parameters())

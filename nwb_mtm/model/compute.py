@@ -76,12 +76,13 @@ def set_precision(model: MtM, precision: str, device: torch.device) -> None:
 
 
 def compile_blocks(model: MtM, device: torch.device) -> str:
-    """Compile a wide transformer's blocks on a GPU, where that works and pays; what to say about it."""
-    if device.type != "cuda" or model.transformer is None or model.transformer.norm.normalized_shape[0] < LEAST_WIDTH:
+    """Compile wide transformers' blocks on a GPU, where that works and pays; what to say about it."""
+    transformers = [one for one in model.voices if isinstance(one, Transformer)]
+    if device.type != "cuda" or not transformers or transformers[0].norm.normalized_shape[0] < LEAST_WIDTH:
         return ""
-    blocks = [block for block in model.transformer.blocks if isinstance(block, Block)]
+    blocks = [block for one in transformers for block in one.blocks if isinstance(block, Block)]
     try:
-        gain = gain_of_compiling(blocks[0], model.transformer.reduced, device)
+        gain = gain_of_compiling(blocks[0], transformers[0].reduced, device)
     except COMPILER_ERRORS as error:
         return f"Blocks are not compiled: {type(error).__name__}."
     if gain <= LEAST_COMPILED_GAIN:
