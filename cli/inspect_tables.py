@@ -113,18 +113,22 @@ def _trials(inspection: Inspection, trials: dict[str, Any]) -> Iterator[Renderab
         yield _said(f"events to align to: {', '.join(['start_time', *trials['events']])}")
     if trials["targets"]:
         out = _plain("can be decoded", "column", "classes (trials)")
-        for name, target in trials["targets"].items():
+        for name, target in ((n, t) for n, t in trials["targets"].items() if n not in inspection.twins):
             pairs = zip(target["classes"], target["counts"])
             out.add_row(Text(name), _said(", ".join(f"{label} ({count})" for label, count in pairs)))
         yield out
-    if trials["not_targets"]:
+    twins = {name: f"says the same as {twin}" for name, twin in inspection.twins.items()}
+    if trials["not_targets"] or twins:
         out = _plain("cannot be decoded", "column", "because it")
-        for name, reason in trials["not_targets"].items():
+        for name, reason in {**trials["not_targets"], **twins}.items():
             out.add_row(Text(name), Text(reason.removeprefix("it ")))
         yield out
     if inspection.perturbations:
         named = ", ".join(f"{name} ({count} trials)" for name, count in inspection.perturbations.items())
-        yield _said(f"look like perturbations: {named}; leave them out with --trials CONDITION")
+        yield _said(f"look like perturbations: {named}; leave them out with:")
+        table = trials["path"].rpartition("/")[2]
+        wish = inspection.unperturbed if table == "trials" else f"{table}[{inspection.unperturbed}]"
+        yield Text(f'  --trials "{wish}"', overflow="fold")  # whole, to be copied
 
 
 def _behaviors(behaviors: dict[str, Any], preferred: tuple[str, ...]) -> Table:

@@ -1,6 +1,6 @@
 """Reading a file's contents: every dataset in one slice, behaviour only looked for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from numpy import ndarray
 
@@ -54,7 +54,7 @@ def gather(opened: Opened, options: ReadOptions, prefetch: Prefetch | None = Non
     electrodes, placement = _placed(opened, table, columns, options, warnings)
     rule, quality = judge_quality(options.quality, columns, table.count)
     observed = read_observed(root, table, span)
-    watched, gone = _present(spikes, placement.groups, observed, span, warnings)
+    watched, gone = _present(spikes, table.ids(), placement.groups, observed, span, warnings)
     whole = _whole_span(found, observed)
     return Contents(
         opened=opened,
@@ -79,13 +79,18 @@ def gather(opened: Opened, options: ReadOptions, prefetch: Prefetch | None = Non
 
 
 def _present(
-    spikes: Spikes, groups: tuple[str, ...], observed: Observed | None, span: tuple[float, float], warnings: Warnings
+    spikes: Spikes,
+    ids: Sequence[object],
+    groups: tuple[str, ...],
+    observed: Observed | None,
+    span: tuple[float, float],
+    warnings: Warnings,
 ) -> tuple[Observed | None, ndarray]:
     """Observed time cut to when each group was there, and the units that vanish within it."""
     present = late_or_early(spikes, groups, span)
     watched = within_presence(observed or everywhere(span, len(spikes)), groups, present) if present else observed
     gone = vanishing(spikes, watched, span)
-    warn_of_absence(present, gone, span, warnings)
+    warn_of_absence(present, gone, span, ids, warnings)
     return watched, gone
 
 

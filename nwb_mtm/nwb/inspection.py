@@ -15,7 +15,7 @@ from nwb_mtm.nwb.observation import observed_by_all
 from nwb_mtm.nwb.opening import open_source
 from nwb_mtm.nwb.options import Prefetch, ReadOptions
 from nwb_mtm.nwb.selecting import Kept, select
-from nwb_mtm.nwb.targets import perturbations
+from nwb_mtm.nwb.targets import perturbations, twins, unperturbed
 
 Json = dict[str, Any]
 
@@ -33,6 +33,8 @@ class Inspection:
     regions: tuple[str, ...] = ()  # at the level asked for
     region_level: str = "raw"
     perturbations: Mapping[str, int] = field(default_factory=dict)
+    twins: Mapping[str, str] = field(default_factory=dict)  # targets that say the same as another
+    unperturbed: str = ""  # what --trials takes to leave them out
     inputs: int = 0
     headline: int = 0
     unselected: int = 0
@@ -88,6 +90,8 @@ def _inspected(contents: Contents, options: ReadOptions, shown: str, deep: bool)
         regions=chosen.units.regions,
         region_level=chosen.region_level,
         perturbations={} if contents.trials is None else perturbations(contents.trials.intervals),
+        twins={} if contents.trials is None else twins(contents.trials.targets, contents.trials.intervals),
+        unperturbed="" if contents.trials is None else unperturbed(contents.trials.intervals),
         inputs=int(chosen.units.inputs.sum()),
         headline=int(chosen.units.scored.sum()),
         unselected=len(chosen.unselected),

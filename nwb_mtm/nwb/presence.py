@@ -1,6 +1,6 @@
 """Silence that is none: units that vanish, and groups whose recording began late or ended early."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -15,6 +15,7 @@ ENOUGH_SPIKES = 100
 PLACES = 17
 EDGE = 60.0
 FEWEST_UNITS = 3
+MOST_NAMED = 5
 
 
 def vanishing(spikes: Spikes, observed: Observed | None, span: tuple[float, float]) -> Bool[ndarray, " unit"]:
@@ -95,9 +96,10 @@ def warn_of_absence(
     present: Mapping[str, tuple[float, float]],
     gone: Bool[ndarray, " unit"],
     span: tuple[float, float],
+    ids: Sequence[object],
     warnings: Warnings,
 ) -> None:
-    """Name groups with a silent head or tail, and count the units that vanish."""
+    """Name groups with a silent head or tail, and the units that vanish."""
     for group, (first, last) in present.items():
         warnings.add(
             "silent_group",
@@ -107,6 +109,12 @@ def warn_of_absence(
     if gone.any():
         warnings.add(
             "vanishing_units",
-            f"{int(gone.sum())} units have no spikes through more than {LONGEST_SILENCE:.0%} of the session; "
-            "they are left out of the headline.",
+            f"{int(gone.sum())} units have no spikes through more than {LONGEST_SILENCE:.0%} of the session and are "
+            f"left out of the headline: {_named([ids[row] for row in np.flatnonzero(gone).tolist()])}.",
         )
+
+
+def _named(ids: Sequence[object]) -> str:
+    """Up to five units by their ids."""
+    more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+    return ", ".join(str(one) for one in ids[:MOST_NAMED]) + more

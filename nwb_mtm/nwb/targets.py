@@ -1,13 +1,14 @@
 """Which columns of the trials can be decoded, with their classes, and why the others cannot."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Shaped
 from numpy import ndarray
 
+from nwb_mtm.expressions import evaluate
 from nwb_mtm.nwb.columns import Table
 from nwb_mtm.recording import Intervals
 
@@ -47,6 +48,23 @@ def judge_columns(table: Table, trials: Intervals) -> tuple[tuple[Target, ...], 
         else:
             targets.append(found)
     return tuple(targets), reasons
+
+
+def twins(targets: Sequence[Target], trials: Intervals) -> Mapping[str, str]:
+    """Targets that say the same as an earlier one, which alone is decoded."""
+    seen: dict[tuple[int, ...], str] = {}
+    found = {t.name: seen.setdefault(_partition(class_labels(trials.columns[t.name])), t.name) for t in targets}
+    return {name: twin for name, twin in found.items() if twin != name}
+
+
+def _partition(labels: list[str | None]) -> tuple[int, ...]:
+    """The same for columns that tell the same trials apart, whatever they call them.
+
+    >>> _partition(["0", "1", "0"]) == _partition(["b", "a", "b"])
+    True
+    """
+    order = {label: place for place, label in enumerate(dict.fromkeys(labels))}
+    return tuple(order[label] for label in labels)
 
 
 def _why_not(table: Table, trials: Intervals, name: str) -> str:
@@ -152,8 +170,9 @@ def _follows_time(labels: list[str | None], classes: tuple[str, ...]) -> bool:
 
 
 def perturbations(trials: Intervals) -> Mapping[str, int]:
-    """Columns that look like a perturbation, with the number of trials that have one."""
-    return {name: int(on.sum()) for name, on in perturbed(trials).items()}
+    """Columns that look like a perturbation of some trials and not of others, with the number of those that have it."""
+    found = {name: int(on.sum()) for name, on in perturbed(trials).items()}
+    return {name: count for name, count in found.items() if 0 < count < len(trials)}
 
 
 def perturbed(trials: Intervals) -> Mapping[str, Bool[ndarray, " trial"]]:
@@ -163,3 +182,20 @@ def perturbed(trials: Intervals) -> Mapping[str, Bool[ndarray, " trial"]]:
         for name, values in trials.columns.items()
         if PERTURBED.search(name)
     }
+
+
+def unperturbed(trials: Intervals) -> str:
+    """A condition that leaves out the trials which look perturbed; empty when there are none."""
+    on = perturbed(trials)
+    return " and ".join(dict.fromkeys(_spared(name, trials.columns[name], ~on[name]) for name in perturbations(trials)))
+
+
+def _spared(name: str, values: Shaped[ndarray, " row"], spared: Bool[ndarray, " row"]) -> str:
+    """The shortest condition on one column that chooses what is not perturbed."""
+    column = name if name.isidentifier() else f"column({name!r})"
+    plain = list(dict.fromkeys(str(value) for value in values[spared].tolist()))
+    tried = [f"{column} == 0", f"isnull({column})", f"isnull({column}) or {column} == 0", f"{column} in {plain}"]
+    for text in tried:
+        if np.array_equal(evaluate(text, {name: values}, where=name), spared):
+            return f"({text})" if " or " in text else text
+    return f"not {column}"

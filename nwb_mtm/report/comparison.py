@@ -71,9 +71,16 @@ def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
     >>> unlike({"bin": 0.02, "folds": 10}, {"bin": 0.05, "folds": 10})
     ['bin (0.02 and 0.05)']
+    >>> unlike({"units.trials": ""}, {"units.trials": "recognition_table"})
+    ['units.trials (not set and recognition_table)']
     """
     names = [*one, *(name for name in other if name not in one)]
-    return [f"{n} ({one.get(n, 'none')} and {other.get(n, 'none')})" for n in names if one.get(n) != other.get(n)]
+    return [f"{n} ({_held(one, n)} and {_held(other, n)})" for n in names if one.get(n) != other.get(n)]
+
+
+def _held(protocol: Mapping[str, Any], name: str) -> str:
+    """A part as it stands; what is empty is said to be."""
+    return "not set" if protocol.get(name) in (None, "", [], ()) else str(protocol[name])
 
 
 def shared_sessions(found: Sequence[Material]) -> list[str]:
