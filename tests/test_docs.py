@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from documented import SHELL, Block, Target, blocks, commands, run_each
 from loopback import LoopbackArchive
@@ -169,3 +170,23 @@ def test_the_architecture_page_shows_the_house_as_it_is() -> None:
         sys.path.remove(str(DOCS))
     page = (DOCS / "architecture.md").read_text(encoding="utf-8")
     assert generate.with_rooms(page) == page, "run `python docs/generate.py`"
+
+
+def test_an_option_stands_beside_a_command_that_has_it() -> None:
+    from nwb_mtm_cli.main import COMMANDS, group
+
+    context, wrong = click.Context(group), []
+    for page in PAGES:
+        for name, option in re.findall(r"`(?:nwb-mtm )?([a-z]+) (--[a-z-]+)", page.read_text(encoding="utf-8")):
+            command = group.get_command(context, name) if name in COMMANDS else None
+            if command is not None and option not in {o for p in command.params for o in [*p.opts, *p.secondary_opts]}:
+                wrong.append(f"{page.name}: {name} {option}")
+    assert wrong == []
+
+
+def test_extras_are_installed_in_one_way() -> None:
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "nwb_mtm").rglob("*.py")]
+    ways = {
+        way for page in pages for way in re.findall(r"pip install ['\"]([^'\"\[]*)\[[a-z{]", page.read_text("utf-8"))
+    }
+    assert ways == {"nwb-mtm"}
