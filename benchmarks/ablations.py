@@ -34,7 +34,8 @@ CHOICES: Mapping[str, Mapping[str, Any]] = {
     "causal hides single bins": {"schemes.scattered": True},
     "linear path alone": {"model.layers": 0},
     "linear path with shared latents": {"model.layers": 0, "model.latents": 29},
-    "transformer alone": {"model.latents": 0, "model.layers": 1},
+    "one transformer": {"model.voices": 1},
+    "transformers without the linear path": {"model.latents": 0, "model.layers": 1},
 }
 
 
