@@ -58,11 +58,11 @@ def cut(recording: Recording, config: WindowConfig) -> Choice:
         if len(around) >= LEAST_TRIALS:
             return _told(around, "chosen from the list of event names; change it with --align or --tile")
     why = _why_tiles(recording, around)
-    told = _told(Windows.tile(recording, config.before + config.after, bin_size=config.bin), why)
+    tiles = Windows.tile(recording, config.before + config.after, bin_size=config.bin)
     if recording.trials is None:
-        return told
+        return _told(tiles, why)
     said = f"windows are laid end to end and not around trials: {why}"
-    return replace(told, warning=said)
+    return replace(_told(tiles, "not around trials, see the warning"), warning=said)
 
 
 def _why_tiles(recording: Recording, around: Windows | None) -> str:

@@ -18,6 +18,8 @@ from nwb_mtm.sources.reading import Outcome as Read
 from nwb_mtm.sources.reading import Progress, follow
 from nwb_mtm.sources.resolution import SourceItem, SourceOptions, resolve
 
+ELSEWHERE = "Write elsewhere with -o FOLDER, or pass -e overwrite (or -e skip)."
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -32,7 +34,7 @@ class Outcome:
     def line(self) -> str:
         """One line for the eye."""
         if self.done is None:
-            cure = KINDS.get(self.kind, "")
+            cure = ELSEWHERE if self.kind == "exists" else KINDS.get(self.kind, "")
             return f"{self.source}: {self.error}{f' {cure}' if cure and cure not in self.error else ''}"
         if self.done.skipped:
             return f"{self.source}: kept {self.done.path.name}, {self.done.reason}"

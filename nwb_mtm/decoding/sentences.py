@@ -53,7 +53,8 @@ def _target(entry: Mapping[str, Any]) -> str:
     found, clock = features[best], features.get(CLOCK)
     beside = f", the clock {_value(clock[metric]):.2f}" if clock else ""
     told = f"{best} best, {NAMES[metric]} {_value(found[metric]):.2f}{beside}"
-    said = in_words(found["p"], found["verdict"])
+    untested = "" if entry["status"] == "tested" else entry["status"]
+    said = "; ".join(word for word in (in_words(found["p"], found["verdict"]), untested) if word)
     return f"{told}: {said}" if said else told
 
 
