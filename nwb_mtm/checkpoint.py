@@ -48,7 +48,15 @@ class Checkpoint:
     def model(self, device: torch.device | str = "cpu") -> MtM:
         """The network, ready to predict."""
         model = build(self.config, self.vocabulary, self.bins)
-        model.load_state_dict(dict(self.weights))
+        try:
+            model.load_state_dict(dict(self.weights))
+        except RuntimeError as error:
+            said = str(error).partition("\n")[2].strip().split("\n")[0]
+            raise RunError(
+                f"The model's weights do not fit its settings ({said}): another version of nwb-mtm wrote it. "
+                "Fit it again, or use the version that its provenance names.",
+                kind="bad_model",
+            ) from error
         set_precision(model, self.config.train.precision, torch.device(device))
         return model.eval().to(device)
 

@@ -1,6 +1,7 @@
 """A saved model is the same model, and anything else is refused plainly."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,3 +97,11 @@ def test_a_missing_model_is_said_plainly(tmp_path: Path) -> None:
     with pytest.raises(RunError) as error:
         Checkpoint.load(tmp_path / "nowhere.safetensors")
     assert error.value.kind == "not_a_run"
+
+
+def test_weights_that_do_not_fit_their_settings_are_refused_plainly() -> None:
+    checkpoint = trained(0)
+    other = replace(checkpoint, config=checkpoint.config.changed({"model.latents": 5}))
+    with pytest.raises(RunError, match="weights do not fit its settings") as found:
+        other.model()
+    assert found.value.kind == "bad_model"
