@@ -20,7 +20,8 @@ def settle(path: Path, existing: str) -> bool:
         return True
     if existing == "skip":
         return False
-    raise RunError(f"{path.name} exists already in {path.parent.name or '.'}.", kind="exists")
+    place = f" in {path.parent.name}" if path.parent.name else ""
+    raise RunError(f"{path.name} exists already{place}.", kind="exists")
 
 
 @contextmanager

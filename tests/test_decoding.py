@@ -29,6 +29,7 @@ from nwb_mtm.decoding.nulls import (
     window_shifts,
 )
 from nwb_mtm.decoding.problem import SeriesProblem
+from nwb_mtm.decoding.sentences import decoding_lines
 from nwb_mtm.decoding.series import decode_series
 from nwb_mtm.decoding.sessions import across_sessions
 from nwb_mtm.decoding.targets import Labels, choose, events_inside, giveaway, is_position, labels_of
@@ -516,3 +517,17 @@ def test_nothing_to_decode_is_said():
     silent = decode(replace(windows, trials=None, behaviors={}), config=QUICK)
     assert "nothing to decode" in silent.warnings[0]
     assert "nothing to decode" in repr(silent)
+
+
+def test_a_target_that_could_not_be_tested_says_so_beside_its_figures() -> None:
+    features = {
+        "rates": {"balanced_accuracy": {"value": 0.62}, "p": None, "verdict": ""},
+        "clock": {"balanced_accuracy": {"value": 0.5}, "p": None, "verdict": ""},
+    }
+    entry = {"kind": "labels", "status": "not tested: 5 test windows", "features": features}
+    edges = [{"source": "CA1", "target": "DG", "lead": {"q": 0.01}}, {"source": "DG", "target": "CA1", "lead": {}}]
+    session = {"decoding": {"choice": entry, "not_decoded": []}, "regions": {"edges": edges, "tests": 2}}
+    assert list(decoding_lines(session)) == [
+        "choice: rates best, balanced accuracy 0.62, the clock 0.50: not tested: 5 test windows",
+        "map of regions: CA1 leads DG (q < 0.05 of 2 pairs)",
+    ]

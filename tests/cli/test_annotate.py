@@ -54,7 +54,8 @@ def test_what_failed_is_said_once_with_the_way_out_and_a_sidecar_as_asked() -> N
     failed = Outcome("a.nwb", error="a_desc-mtm.nwb exists already in data.", kind="exists")
     assert failed.row()[1] == "failed"
     assert failed.line() == (
-        "a.nwb: a_desc-mtm.nwb exists already in data. Name another output, or pass `-e overwrite` (or `-e skip`)."
+        "a.nwb: a_desc-mtm.nwb exists already in data. "
+        "Write elsewhere with -o FOLDER, or pass -e overwrite (or -e skip)."
     )
     assert _sidecar("as asked") == "a sidecar, as asked"
     assert _sidecar("the store is Zarr") == "a sidecar, because the store is Zarr"
