@@ -1,6 +1,9 @@
 """Four sessions of Steinmetz et al. 2019, for blocks and random splits: model and baselines in one table.
 
-    python benchmarks/steinmetz.py FOLDER [--steps 450] [--no-model] [--baselines constant,drift,ridge]
+    python benchmarks/steinmetz.py FOLDER [--steps 450 | --budget 10m] [--seeds 3] [--no-model] [--baselines constant,ridge]
+
+At the end stands how far the model is ahead of ridge: the difference of their means over units, averaged over
+sessions and seeds, with an interval from resampling sessions and, within them, seeds.
 
 FOLDER holds sessionNN.npz with `spikes` (trial, unit, 40 bins of 10 ms), `time` and `probe_block`.
 The release gives counts, not spike times, so pairs of units cannot be checked for shared spikes.
@@ -8,7 +11,7 @@ The release gives counts, not spike times, so pairs of units cannot be checked f
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from nwb_mtm.baselines.rivals import NAMES
 from nwb_mtm.config import Config
 from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.evaluation.scoring import evaluate
-from nwb_mtm.passes import SCORES
+from nwb_mtm.passes import SCORES, Score
 from nwb_mtm.predictor import ModelPredictor
 from nwb_mtm.recording import Recording
 from nwb_mtm.road import calls
@@ -51,21 +54,39 @@ def windows_of(path: Path, split: str) -> Windows:
     return windows.with_split(split)
 
 
-def rows(windows: Windows, split: str, steps: int, baselines: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """A row for every score and predictor, then one with the answer in words."""
-    predictor = None
-    if steps:
-        config = Config().changed({"train.steps": steps, "split.kind": split})
-        predictor = ModelPredictor(calls.fit([windows.only("train")], valid=[windows.only("valid")], config=config))
+def scored(windows: Windows, config: Config | None, baselines: tuple[str, ...]) -> Mapping[Score, Activity]:
+    """Every score of one session, with a model when there are settings for one."""
+    predictor = None if config is None else ModelPredictor(calls.fit(windows, config=config))
     options = Options(baselines=baselines, guarded=False, variants=False, horizons=(), strict=False)
-    session = evaluate(predictor, windows, options=options).sessions[windows.session]
+    return evaluate(predictor, windows, options=options).sessions[windows.session].scores
+
+
+def rows(head: tuple[str, ...], scores: Mapping[Score, Activity]) -> Iterator[tuple[str, ...]]:
+    """A row for every score and predictor, then one with the answer in words."""
     for score in SCORES:
-        activity = session.scores[score]
-        head = (windows.session.split("/")[1], split, score)
-        yield from ((*head, *cells) for cells in _cells(activity))
+        activity = scores[score]
+        yield from ((*head, score, *cells) for cells in _cells(activity))
         if activity.model is not None:
             told = f"{activity.verdict}: {activity.gain} over {activity.against}"
-            yield (*head, "**gain**", told, "", "", "", "", "")
+            yield (*head, score, "**gain**", told, "", "", "", "", "")
+
+
+def ahead(found: Mapping[tuple[str, str, Score], list[float]]) -> Iterator[str]:
+    """How far the model is ahead of ridge on each split and score, over sessions and seeds."""
+    rng = np.random.default_rng(0)
+    for split in dict.fromkeys(split for _, split, _ in found):
+        for score in SCORES:
+            groups = [np.array(v) for (_, s, name), v in found.items() if (s, name) == (split, score)]
+            drawn = [
+                np.mean(
+                    [rng.choice(groups[i], len(groups[i])).mean() for i in rng.integers(0, len(groups), len(groups))]
+                )
+                for _ in range(2000)
+            ]
+            low, high = np.quantile(drawn, [0.025, 0.975])
+            told = ", ".join(f"{v:+.3f}" for group in groups for v in group)
+            mean = np.mean([group.mean() for group in groups])
+            yield f"{split:7} {score:13} {mean:+.3f} [{low:+.3f}, {high:+.3f}] over ridge, {len(groups)} sessions: {told}"
 
 
 def _cells(activity: Activity) -> Iterator[tuple[str, ...]]:
@@ -81,6 +102,8 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("folder", type=Path)
     asked.add_argument("--steps", type=int, default=450, help="Steps of the default model.")
+    asked.add_argument("--budget", default="", help="Time for each model, instead of steps.")
+    asked.add_argument("--seeds", type=int, default=1)
     asked.add_argument("--no-model", action="store_true")
     asked.add_argument("--baselines", default=",".join(NAMES))
     asked.add_argument("--sessions", default="session02,session03,session07,session09")
@@ -88,11 +111,21 @@ def main() -> None:
     given = asked.parse_args()
     print("| " + " | ".join(HEAD) + " |\n|" + " --- |" * len(HEAD))
     started, baselines = time.perf_counter(), tuple(given.baselines.split(","))
+    gains: dict[tuple[str, str, Score], list[float]] = {}
     for name in given.sessions.split(","):
         for split in given.splits.split(","):
             windows = windows_of(given.folder / f"{name}.npz", split)
-            for row in rows(windows, split, 0 if given.no_model else given.steps, baselines):
-                print("| " + " | ".join(row) + " |", flush=True)
+            for seed in range(1 if given.no_model else given.seeds):
+                size = {"train.budget": given.budget} if given.budget else {"train.steps": given.steps}
+                config = None if given.no_model else Config().changed({**size, "train.seed": seed})
+                scores = scored(windows, config, baselines)
+                for row in rows((name, split), scores):
+                    print("| " + " | ".join(row) + " |", flush=True)
+                for score, one in scores.items():
+                    if one.model is not None and "ridge" in one.baselines:
+                        gained = one.model.scored.bps_mean.value - one.baselines["ridge"].scored.bps_mean.value
+                        gains.setdefault((name, split, score), []).append(gained)
+    print("\n".join(["", *ahead(gains)]))
     print(f"\n{time.perf_counter() - started:.0f} s")
 
 
