@@ -77,16 +77,12 @@ def ahead(found: Mapping[tuple[str, str, Score], list[float]]) -> Iterator[str]:
     for split in dict.fromkeys(split for _, split, _ in found):
         for score in SCORES:
             groups = [np.array(v) for (_, s, name), v in found.items() if (s, name) == (split, score)]
-            drawn = [
-                np.mean(
-                    [rng.choice(groups[i], len(groups[i])).mean() for i in rng.integers(0, len(groups), len(groups))]
-                )
-                for _ in range(2000)
-            ]
+            picks = rng.integers(0, len(groups), (2000, len(groups)))
+            drawn = [np.mean([rng.choice(groups[i], len(groups[i])).mean() for i in pick]) for pick in picks]
             low, high = np.quantile(drawn, [0.025, 0.975])
             told = ", ".join(f"{v:+.3f}" for group in groups for v in group)
             mean = np.mean([group.mean() for group in groups])
-            yield f"{split:7} {score:13} {mean:+.3f} [{low:+.3f}, {high:+.3f}] over ridge, {len(groups)} sessions: {told}"
+            yield f"{split:7} {score:13} {mean:+.3f} [{low:+.3f}, {high:+.3f}] over ridge: {told}"
 
 
 def _cells(activity: Activity) -> Iterator[tuple[str, ...]]:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CODE = sorted([*(ROOT / "nwb_mtm").rglob("*.py"), *(ROOT / "cli").rglob("*.py")])
 CLASSES = (SourceError, RecordingError, ConfigError, RunError)
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
-OTHERS_OPTIONS = {"--version", "--help"}  # of every command
+OTHERS_OPTIONS = {"--version", "--help", "--nproc-per-node"}  # of every command, and of torchrun
 
 
 def raised(path: Path) -> list[tuple[str, ast.Call]]:
