@@ -1,6 +1,6 @@
 """Four sessions of Steinmetz et al. 2019, for blocks and random splits: model and baselines in one table.
 
-    python benchmarks/steinmetz.py FOLDER [--steps 450 | --budget 10m] [--seeds 3] [--no-model] [--baselines constant,ridge]
+    python benchmarks/steinmetz.py FOLDER [--steps 450 | --budget 10m] [--seeds 3] [--no-model]
 
 At the end stands how far the model is ahead of ridge: the difference of their means over units, averaged over
 sessions and seeds, with an interval from resampling sessions and, within them, seeds.
