@@ -65,6 +65,7 @@ def small() -> None:
     from nwb_mtm import config
 
     _default(config.TrainConfig, steps=4, batch=8)
+    _default(config.ModelConfig, layers=0)
     _default(config.EvaluateConfig, folds=2, bootstraps=20, decode=False)
 
 

@@ -37,6 +37,7 @@ def train(folder: Path, ranks: int, units: int = 6, steps: int = 20, *more: str)
     return facts
 
 
+@pytest.mark.slow
 def test_two_ranks_give_the_scores_of_one_and_send_the_trunk_alone(tmp_path: Path) -> None:
     one, two = (train(tmp_path / str(ranks), ranks) for ranks in (1, 2))
     last = [facts["lines"][-1] for facts in (one, two)]

@@ -25,6 +25,8 @@ SMALL = Config().changed(
         "train.steps": 2,
         "train.batch": 8,
         "model.latents": 4,
+        "model.layers": 0,
+        "evaluate.decode": False,
         "evaluate.folds": 2,
         "evaluate.bootstraps": 20,
         "evaluate.sessions": "none",
