@@ -27,6 +27,8 @@ from nwb_mtm.windows import Windows
 SMALL = {
     "train.steps": 4,
     "train.batch": 8,
+    "model.layers": 0,
+    "evaluate.decode": False,
     "evaluate.folds": 2,
     "evaluate.bootstraps": 20,
     "evaluate.sessions": "none",

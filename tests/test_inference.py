@@ -22,7 +22,7 @@ REGIONS = ["CA1"] * 6 + ["DG"] * 6 + ["unknown"]
 
 @pytest.fixture(scope="module")
 def checkpoint() -> Checkpoint:
-    config = Config().changed({"train.steps": 30, "train.batch": 4, "model.latents": 3})
+    config = Config().changed({"train.steps": 30, "train.batch": 4, "model.latents": 3, "model.voices": 1})
     training = Training([populations.windows(REGIONS, count=30)], [], config)
     list(training)
     return training.checkpoint()
