@@ -576,7 +576,7 @@ def model(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from nwb_mtm.road.preparation import prepare
     from nwb_mtm.vocabulary import Vocabulary
 
-    config = Config().changed({"windows.align": "stim_on_time", "model.layers": 0})
+    config = Config().changed({"windows.align": "stim_on_time", "model.layers": 1, "model.voices": 1})
     windows = prepare([read(simulated)], config).sessions[0].windows
     config = sized(config, [windows])
     vocabulary = Vocabulary.from_windows([windows])
