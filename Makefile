@@ -22,7 +22,7 @@ demo: install            ## The whole road on simulated recordings, in minutes.
 	$(BIN)/nwb-mtm demo
 
 test: install            ## The fast suite: tests, ruff, mypy, walls, wheel.
-	$(BIN)/python -m pytest -m "$(FAST)"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "$(FAST)"
 
 test-all: install docs-install  ## Everything, also what needs a network, a browser, a GPU or minutes.
 	$(BIN)/python -m pytest -rs
