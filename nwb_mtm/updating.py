@@ -14,7 +14,7 @@ from nwb_mtm.errors import RunError
 from nwb_mtm.losses import poisson_nll
 from nwb_mtm.model import MtM
 from nwb_mtm.model.blocks import share_chance
-from nwb_mtm.model.compute import few_threads, make_optimizer
+from nwb_mtm.model.compute import few_threads, make_optimizer, side_by_side
 from nwb_mtm.model.linear import LinearPath
 from nwb_mtm.model.sharding import has_rows
 from nwb_mtm.sampling import Draw, Sampler
@@ -41,6 +41,7 @@ class Updater:
         self.optimizer = make_optimizer(model, config.train)
         self.chance = share_chance(model)
         self.device = model.bias.device
+        self.each = side_by_side(model) if world.size == 1 else map
         self.entries = sum(one.counts.size for one in sampler.windows)
 
     def step(self, number: int, steps: int) -> Done:
@@ -51,7 +52,7 @@ class Updater:
     def _step(self, number: int, steps: int) -> Done:
         self.model.train()
         self._set_rates(number, steps)
-        drawn: list[Draw] = []
+        drawn: list[tuple[int, list[str], list[Draw]]] = []
         losses: dict[str, Tensor] = {}
         voices = self.model.voices
         with torch.random.fork_rng(devices=[]):
@@ -60,16 +61,17 @@ class Updater:
             for names in self.sampler.schemes_now():
                 for row, voice in enumerate(voices):
                     some = self.sampler.draw(names, shared=isinstance(voice, LinearPath))
-                    for name, loss in self._backward(row, names, some).items():
-                        losses[name] = losses.get(name, torch.zeros_like(loss)) + loss / len(voices)
-                    drawn += some
+                    drawn.append((row, names, some))
+            for found in self.each(self._backward, *zip(*drawn)):
+                for name, loss in found.items():
+                    losses[name] = losses.get(name, torch.zeros_like(loss)) + loss / len(voices)
             values = self._share_gradients(torch.stack(list(losses.values())))
             prior = self.model.penalty() / (2 * self.config.model.prior * self.entries)
             if prior.requires_grad:
                 torch.autograd.backward(prior)
         self._shorten()
         self.optimizer.step()
-        return Done(tuple(losses), values, tuple(drawn))
+        return Done(tuple(losses), values, tuple(draw for _, _, some in drawn for draw in some))
 
     def _backward(self, row: int, names: Sequence[str], drawn: Sequence[Draw]) -> dict[str, Tensor]:
         """One voice's gradients of the draws held here; their part of the mean loss of every scheme."""

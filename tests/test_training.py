@@ -1,5 +1,6 @@
 """Training repeats itself, resumes bit for bit, selects on validation, and never reads other time."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def test_the_same_seed_gives_the_same_weights() -> None:
         list(run)
     assert same(weights(runs[0]), weights(runs[1]))
     assert not same(weights(runs[0]), weights(quick(model__layers=1, train__seed=5)))
+
+
+def test_voices_trained_side_by_side_end_where_they_do_one_after_another() -> None:
+    runs = [quick(model__layers=1, model__voices=2) for _ in range(2)]
+    with ThreadPoolExecutor(3) as threads:
+        runs[0].updater.each, runs[1].updater.each = map, threads.map
+        for run in runs:
+            list(run)
+    assert same(weights(runs[0]), weights(runs[1]))
 
 
 @pytest.mark.parametrize("layers", [0, 1])

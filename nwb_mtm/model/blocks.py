@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import local
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,14 +18,14 @@ class View:
     causal: bool = False
 
 
-class Chance:
+class Chance(local):
     """Where dropout on a CPU draws from: a generator for every run of windows, or torch's own when there are none.
 
-    With a generator of its own, what is dropped from a window does not depend on who else is in the batch.
+    With a generator of its own, what is dropped from a window does not depend on who else is in the batch. Every
+    thread has runs of its own, so that voices can be trained side by side.
     """
 
-    def __init__(self) -> None:
-        self.runs: Sequence[tuple[torch.Generator, int]] = ()
+    runs: Sequence[tuple[torch.Generator, int]] = ()
 
     def bytes(self, entries: Tensor) -> Tensor:
         """A random byte for every entry."""
