@@ -19,7 +19,7 @@ from nwb_mtm.windows import Windows
 
 PADDING = -1
 DEVICE_SHARE = 0.5  # of a GPU's free memory that counts may take
-TENSORS = ("counts", "valid", "unit", "region", "session", "kin")  # of a batch
+TENSORS = ("counts", "valid", "unit", "region", "session", "kin", "start")  # of a batch
 CONTEXT = -1  # a unit that is never hidden as part of a region
 
 
@@ -33,6 +33,7 @@ class Batch:
     region: Int[Tensor, "batch unit"]  # mask region inside the session, -1 for context
     session: Int[Tensor, " batch"]
     kin: Bool[Tensor, "batch region unit"]  # units hidden together with each region
+    start: Float[Tensor, " batch"]  # seconds; NaN where the time is not known
     complete: bool = False  # every entry is known to be valid, without asking the device
     alone: int = PADDING  # the session, when all windows are known to be of one; rows of units are then looked up once
 
@@ -60,6 +61,10 @@ class Batch:
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         changed: dict[str, Any] = {name: change(getattr(self, name)) for name in TENSORS}
         return replace(self, **changed)
+
+    def timeless(self) -> "Batch":
+        """The same windows without their time."""
+        return replace(self, start=torch.full_like(self.start, torch.nan))
 
     def with_counts(self, counts: Float[Tensor, "batch bin unit"]) -> "Batch":
         """The same windows with other counts."""
@@ -113,7 +118,7 @@ def collate(windows: Sequence[Windows], rosters: Sequence[Roster], index: Sequen
 def _nothing() -> Batch:
     none = torch.zeros(0, dtype=torch.long)
     entries, flags = torch.zeros(0, 0, 0), torch.zeros(0, 0, 0, dtype=torch.bool)
-    return Batch(entries, flags, none.view(0, 0), none.view(0, 0), none, flags)
+    return Batch(entries, flags, none.view(0, 0), none.view(0, 0), none, flags, torch.zeros(0))
 
 
 class Shelf:
@@ -149,6 +154,7 @@ class Shelf:
             region=region.expand(count, -1),
             session=torch.full((count,), number, device=self.device),
             kin=kin.expand(count, -1, -1),
+            start=self._put(one.start[rows.numpy()].astype(np.float32)),
             complete=one.observed is None,
             alone=number,
         )
@@ -183,6 +189,7 @@ def join(batches: Sequence[Batch]) -> Batch:
         "region": torch.cat([pad(one.region, units, value=CONTEXT) for one in batches]),
         "session": torch.cat([one.session for one in batches]),
         "kin": torch.cat([pad(one.kin, regions, units) for one in batches]),
+        "start": torch.cat([one.start for one in batches]),
     }
     alone = numbers.pop() if len(numbers) == 1 and alike else PADDING
     return Batch(**tensors, complete=alike and all(one.complete for one in batches), alone=alone)

@@ -143,6 +143,8 @@ class ModelConfig:
     """Channels of the transformer."""
     layers: int = -1
     """Transformer blocks; 0 for none, -1 for one where little time is recorded or the budget is long."""
+    slow: int = -1
+    """Groups of training windows that tell how units change in minutes; 0: none, -1: 256 in up to 20 sessions."""
     voices: int = -1
     """Transformers to train side by side; their mean is better than one. -1 lets data and budget decide."""
     heads: int = 4

@@ -74,11 +74,11 @@ def reconstruct(
 ) -> Float[ndarray, "window bin unit"]:
     """Expected counts of all units from all (or the visible) units, their own spikes included.
 
-    With `causal`, every bin is predicted from earlier bins alone.
+    With `causal`, every bin is predicted from earlier bins alone. What units did in other windows is left out.
     """
     check_fits(checkpoint, windows)
     model, found = checkpoint.model(device), []
-    batch = make_batch([windows], checkpoint.vocabulary).to(device)
+    batch = make_batch([windows], checkpoint.vocabulary).timeless().to(device)
     for rows, _ in chunks(batch, (Pass(np.zeros(len(windows.units), bool), np.zeros(0, np.int64)),)):
         some = batch.take(rows)
         with torch.no_grad(), few_threads(model):

@@ -20,6 +20,7 @@ _PUBLISHED: Mapping[str, Any] = {
     "train.warmup": 0.15,
     "train.windows": 16,
     "model.voices": 1,
+    "model.slow": 0,
     "train.average": 0.0,
     "schemes.prompt": True,
     "schemes.together": False,

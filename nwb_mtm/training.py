@@ -19,10 +19,11 @@ from nwb_mtm.errors import RunError
 from nwb_mtm.masks import make_schemes
 from nwb_mtm.model import MtM
 from nwb_mtm.model.compute import choose_device, choose_precision, compile_blocks, few_threads, set_precision
+from nwb_mtm.model.settling import settle
 from nwb_mtm.model.sharding import Rows, has_rows, keep_rows, some_sessions
 from nwb_mtm.model.sizes import enough_steps, sized
 from nwb_mtm.model.start import new_model
-from nwb_mtm.model.validating import Look, look, spread
+from nwb_mtm.model.validating import Look, holding, look, spread
 from nwb_mtm.resuming import pack, part, unpack, weight_of
 from nwb_mtm.sampling import Sampler
 from nwb_mtm.schema import seconds
@@ -32,6 +33,7 @@ from nwb_mtm.windows import Windows
 
 TIMED_STEPS = 24  # warm steps that fix the number of steps
 LOOKS = 10  # validations in a run
+SETTLING = 3  # as long as so many of them
 AHEAD = 10  # steps that a GPU is given before their losses are read
 
 
@@ -83,7 +85,7 @@ class Training:
         self.provenance = dict(provenance or {})
         self.bins = init.bins if init is not None else max(one.bins for one in self.windows)
         self.rng = torch.Generator().manual_seed(self.config.train.seed)
-        self.world = world
+        self.world, self.total = world, world.total
         self._share_sessions()
         self.device = choose_device(self.config.train.device)
         precision = choose_precision(self.config, self.device)
@@ -101,8 +103,7 @@ class Training:
         self.best_score = -math.inf
         self.best_alone = np.full(len(self.model.voices), -math.inf)  # each voice's best score
         self.best_valid: Mapping[str, float] = {}
-        self.best_step = self.windows_seen = 0
-        self.step = 0
+        self.best_step = self.windows_seen = self.step = 0
         self.steps = self.config.train.steps
         self.pace = 0.0  # seconds a step takes, validation included
 
@@ -168,7 +169,7 @@ class Training:
         budget = seconds(self.config.train.budget)
         began = time.perf_counter()
         each, look = self.measure(0.1 * budget)
-        left = budget - (time.perf_counter() - began) - (LOOKS + 1) * look
+        left = budget - (time.perf_counter() - began) - (LOOKS + 1 + SETTLING) * look
         steps = max(LOOKS, int(0.97 * left / each)) if each else LOOKS
         steps = int(self.world.agree(min(steps, enough_steps(self.config, self.windows))))
         self.config = self.config.changed({"train.steps": steps})
@@ -180,8 +181,7 @@ class Training:
         began = time.perf_counter()
         self.steps = 10**6
         self.watch.read([self._train_step()], 1)
-        warm = time.perf_counter()
-        count = 0
+        warm, count = time.perf_counter(), 0
         while count < TIMED_STEPS and self.world.agree(time.perf_counter() - began) < longest:
             self.watch.read([self._train_step()], 1)
             count += 1
@@ -223,17 +223,24 @@ class Training:
                 kept = self._validate(weights)
             self.best, self.best_step, self.best_valid = {**weights, "share": kept.share}, self.step, kept.scores
             self.best_score = float(np.mean(list(kept.scores.values())))
+        if self.step == self.steps and self.model.slow is not None:
+            self._settle()
         return now.scores
 
+    def _settle(self) -> None:
+        """Let the best model learn what units do beyond what it expects of them."""
+        with holding(self.model, self.best), few_threads(self.model):
+            mine, valid = self._mine(self.windows), self._mine(self.valid)
+            gains = settle(self.model, mine, valid, self.own, self.config, self.device, total=self.total)
+            self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        self.best_valid = {name: value + gains.get(name, 0.0) for name, value in self.best_valid.items()}
+
     def _validate(self, weights: Mapping[str, Tensor]) -> Look:
-        current = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-        self.model.load_state_dict(dict(weights))
-        self.model.eval()
-        mine = [one for one in self.valid if one.session in self.own.units]
-        with few_threads(self.model):
-            found = look(self.model, mine, self.own, self.config, self.device, total=self.world.total)
-        self.model.load_state_dict(current)
-        return found
+        with holding(self.model, weights), few_threads(self.model):
+            return look(self.model, self._mine(self.valid), self.own, self.config, self.device, total=self.total)
+
+    def _mine(self, windows: Sequence[Windows]) -> list[Windows]:
+        return [one for one in windows if one.session in self.own.units]
 
     def checkpoint(self) -> Checkpoint:
         """The best model so far; whole on the first rank."""

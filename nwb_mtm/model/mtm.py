@@ -12,6 +12,7 @@ from nwb_mtm.config import Config
 from nwb_mtm.masks import SCHEMES, Mask
 from nwb_mtm.model.linear import LinearPath
 from nwb_mtm.model.sizes import group_sizes, unit_homes
+from nwb_mtm.model.slow import Slow
 from nwb_mtm.model.tables import Targets, look_up, wanted
 from nwb_mtm.model.transformer import Transformer, make_tokenizer
 from nwb_mtm.vocabulary import Vocabulary
@@ -26,10 +27,13 @@ class MtM(nn.Module):
 
     share: Tensor
 
-    def __init__(self, rows: int, linear: LinearPath | None, transformers: Sequence[Transformer]) -> None:
+    def __init__(
+        self, rows: int, linear: LinearPath | None, transformers: Sequence[Transformer], slow: Slow | None = None
+    ) -> None:
         super().__init__()
         self.linear = linear
         self.transformers = nn.ModuleList(transformers)
+        self.slow = slow
         count = len(transformers) + (linear is not None)
         self.bias = nn.Parameter(torch.full((rows, count), -2.0))
         self.register_buffer("share", torch.full((len(SCHEMES), count), 1.0 / count))
@@ -49,7 +53,8 @@ class MtM(nn.Module):
             for part, voice in zip(share.unbind(1), self.voices)
             if bool(part.any())
         ]
-        return mean + torch.stack(said).sum(0)
+        rates = mean + torch.stack(said).sum(0)
+        return rates + self.slow(batch, mask, targets) if self.slow is not None and self.slow.speaks else rates
 
     def alone(self, row: int, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin unit"]:
         """What one voice says: a unit's mean, and what is seen in the others."""
@@ -101,4 +106,5 @@ def build(config: Config, vocabulary: Vocabulary, bins: int) -> MtM:
     transformers = [
         Transformer(model, make_tokenizer(model, rows, most), sessions, prompt=prompt) for _ in range(count)
     ]
-    return MtM(rows, linear, transformers)
+    slow = Slow(rows, sessions, model.slow) if model.slow > 0 else None
+    return MtM(rows, linear, transformers, slow)

@@ -19,6 +19,7 @@ LONG_BUDGET = 1200.0  # seconds: above, there is time for both voices
 MOST_VOICES = 6  # transformers; more bring little
 STEPS, SLOW = 600, 8e-6  # a transformer's steps, and their seconds for every bin of a unit, on a slow core
 STEPS_OF_ONE = 100  # with fewer than twice as many there is one transformer
+GROUPS, MOST_SLOW = 256, 20  # of training windows in a session; sessions that are looked at again
 PASSES = 35  # over the windows of every scheme: where little is recorded, more only fits their noise
 
 
@@ -32,6 +33,8 @@ def sized(config: Config, windows: Sequence[Windows]) -> Config:
         config = config.changed({"model.layers": int(few or long)})
     if config.model.voices < 0:
         config = config.changed({"model.voices": _voices(config, windows)})
+    if config.model.slow < 0:
+        config = config.changed({"model.slow": GROUPS if len(windows) <= MOST_SLOW else 0})
     return config
 
 

@@ -43,6 +43,8 @@ def new_model(
         weights, known = init
         kept = config.train.freeze == "trunk" or any(key in known.units for key in vocabulary.units)
         transfer(weights, known, model, vocabulary, dynamics=kept)
+        if model.slow is not None:
+            model.slow.forget()
         for one, rows in sessions:
             if model.linear is not None and kept and one.session not in known.units:
                 align(model.linear, rows, one.counts, one.valid)

@@ -1,6 +1,7 @@
 """The four scores on validation windows, which select the model."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,18 @@ def spread(sessions: Sequence[Windows]) -> list[Windows]:
         one.take(np.linspace(0, len(one) - 1, MOST_WINDOWS).astype(int)) if len(one) > MOST_WINDOWS else one
         for one in few
     ]
+
+
+@contextmanager
+def holding(model: MtM, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """The model as it is asked, with other weights, for a while."""
+    current = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    model.load_state_dict(dict(weights))
+    model.eval()
+    try:
+        yield
+    finally:
+        model.load_state_dict(current)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from nwb_mtm.schema import seconds
 from nwb_mtm.sources.reading import Progress
 from nwb_mtm.sources.resolution import SourceOptions, resolve_all
 from nwb_mtm.sources.traffic import Estimate, estimate
-from nwb_mtm.training import LOOKS, Training
+from nwb_mtm.training import LOOKS, SETTLING, Training
 
 TIMED_SECONDS = 20.0  # at most, for warm steps
 
@@ -68,7 +68,7 @@ def timed(prepared: Prepared, config: Config, traffic: Estimate) -> Plan:
     training = Training(prepared.part("train"), prepared.part("valid"), config, prepared.vocabulary)
     models = config.split.folds
     each, look = training.measure(min(TIMED_SECONDS, 0.1 * seconds(config.train.budget)))
-    looks = (LOOKS + 1) * look
+    looks = (LOOKS + 1 + SETTLING) * look
     room = seconds(config.train.budget) / models - looks
     steps = config.train.steps or max(LOOKS, int(0.97 * room / max(each, 1e-9)))
     scored = {"none": (), "all": prepared.sessions, "sample": sample(prepared.sessions)}[config.evaluate.sessions]

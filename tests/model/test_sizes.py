@@ -34,7 +34,7 @@ def test_a_second_voice_is_added_where_little_is_recorded_or_the_budget_is_long(
 
 
 def test_stated_sizes_are_kept() -> None:
-    config = Config().changed({"model.latents": 7, "model.layers": 2, "model.voices": 3})
+    config = Config().changed({"model.latents": 7, "model.layers": 2, "model.voices": 3, "model.slow": 5})
     assert sized(config, [populations.windows()]) == config
 
 
