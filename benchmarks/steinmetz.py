@@ -2,7 +2,7 @@
 
     python benchmarks/steinmetz.py FOLDER [--steps 450 | --budget 10m] [--seeds 3] [--no-model]
 
-At the end stands how far the model is ahead of ridge: the difference of their means over units, averaged over
+After every seed stands how far the model is ahead of ridge: the difference of their means over units, averaged over
 sessions and seeds, with an interval from resampling sessions and, within them, seeds.
 
 FOLDER holds sessionNN.npz with `spikes` (trial, unit, 40 bins of 10 ms), `time` and `probe_block`.
@@ -12,6 +12,7 @@ The release gives counts, not spike times, so pairs of units cannot be checked f
 import argparse
 import time
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -108,20 +109,20 @@ def main() -> None:
     print("| " + " | ".join(HEAD) + " |\n|" + " --- |" * len(HEAD))
     started, baselines = time.perf_counter(), tuple(given.baselines.split(","))
     gains: dict[tuple[str, str, Score], list[float]] = {}
-    for name in given.sessions.split(","):
-        for split in given.splits.split(","):
-            windows = windows_of(given.folder / f"{name}.npz", split)
-            for seed in range(1 if given.no_model else given.seeds):
-                size = {"train.budget": given.budget} if given.budget else {"train.steps": given.steps}
-                config = None if given.no_model else Config().changed({**size, "train.seed": seed})
-                scores = scored(windows, config, baselines)
-                for row in rows((name, split), scores):
-                    print("| " + " | ".join(row) + " |", flush=True)
-                for score, one in scores.items():
-                    if one.model is not None and "ridge" in one.baselines:
-                        gained = one.model.scored.bps_mean.value - one.baselines["ridge"].scored.bps_mean.value
-                        gains.setdefault((name, split, score), []).append(gained)
-    print("\n".join(["", *ahead(gains)]))
+    seeds, names = range(1 if given.no_model else given.seeds), given.sessions.split(",")
+    for seed, split, name in product(seeds, given.splits.split(","), names):
+        windows = windows_of(given.folder / f"{name}.npz", split)
+        size = {"train.budget": given.budget} if given.budget else {"train.steps": given.steps}
+        config = None if given.no_model else Config().changed({**size, "train.seed": seed})
+        scores = scored(windows, config, baselines)
+        for row in rows((name, split), scores):
+            print("| " + " | ".join(row) + " |", flush=True)
+        for score, one in scores.items():
+            if one.model is not None and "ridge" in one.baselines:
+                gained = one.model.scored.bps_mean.value - one.baselines["ridge"].scored.bps_mean.value
+                gains.setdefault((name, split, score), []).append(gained)
+        if name == names[-1]:
+            print("\n".join(["", *ahead(gains)]), flush=True)
     print(f"\n{time.perf_counter() - started:.0f} s")
 
 
