@@ -22,10 +22,12 @@ from nwb_mtm.annotation import annotate, check, read_predictions
 from nwb_mtm.annotation.blending import Grid, blend
 from nwb_mtm.annotation.making import from_prediction, make
 from nwb_mtm.annotation.naming import plain_command
+from nwb_mtm.annotation.overlaps import before_and_after
 from nwb_mtm.annotation.predicting import from_model
 from nwb_mtm.annotation.writing import Options
 from nwb_mtm.binning import bin_spikes
 from nwb_mtm.errors import ConfigError, NwbMtmError, RecordingError, RunError
+from nwb_mtm.metrics import bits_per_spike
 from nwb_mtm.nwb import annotations as names
 from nwb_mtm.nwb.reader import read
 from nwb_mtm.prediction import Prediction
@@ -496,6 +498,30 @@ def test_what_cannot_be_written_is_said_plainly(source: Path, prediction: Predic
 QUICK = ("ibl_000409", "duplicate_ids", "unknown_extension")
 OTHERS = ("allen_000021", "nlb_000128_train", "steinmetz_000017", "map_000363", "perich_000688", "turner_000947",
           "human_000207", "far_clock", "byte_strings", "two_regions", "watched_in_parts", "region_strings")  # fmt: skip
+
+
+def test_overlapping_windows_are_scored_before_and_after_they_are_blended(simulated: Path) -> None:
+    recording = read(simulated)
+    grid, bins = Grid(0.0, 0.1, 200), 20
+    start = np.arange(0.0, 18.0, 1.0)
+    true = np.full((grid.bins, len(recording.units)), 10.0)
+    counts = bin_spikes(recording.spikes, np.array([0.0]), bins=grid.bins, bin_size=0.1)[0]
+    wrong = np.where(np.arange(len(start)) % 2, 1.8, 0.2)  # every other window expects far too much
+
+    def predict(rows: Any) -> list[Any]:
+        return [true[round(start[row] / 0.1) :][:bins] * wrong[row] for row in rows]
+
+    rates = blend(grid, ((start[row], predict([row])[0]) for row in range(len(start))), true.shape[1])
+    n = len(start)
+    table = names.WindowTable(start, start + 2.0, ("test",) * n, np.zeros(n, np.int64), np.zeros(n, bool))
+    found = before_and_after(recording.spikes, grid, table, predict, rates)
+    assert found["score.windows_compared"] == "17"
+    single, blended = float(found["score.bps_mean_single_windows"]), float(found["score.bps_mean_blended_there"])
+    there = np.concatenate([counts[round(t / 0.1) :][:bins] for t in start[1:]])
+    assert single == pytest.approx(np.nanmean(bits_per_spike(there, np.concatenate(predict(range(1, n))) * 0.1)))
+    assert blended > single + 0.1
+    apart = replace(table, start=start * 2, stop=start * 2 + 2.0)
+    assert before_and_after(recording.spikes, grid, apart, predict, rates) == {}
 
 
 @pytest.mark.parametrize("name", [*QUICK, *(pytest.param(n, marks=pytest.mark.slow) for n in OTHERS)])

@@ -2,14 +2,15 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from numpy import ndarray
 
 from nwb_mtm.annotation.blending import Grid, blend
+from nwb_mtm.annotation.overlaps import Predict, before_and_after
 from nwb_mtm.annotation.scoring import of_rows, score_units
 from nwb_mtm.binning import observed_sets
 from nwb_mtm.errors import RunError
@@ -18,7 +19,6 @@ from nwb_mtm.nwb.annotations import Annotation, WindowTable
 from nwb_mtm.prediction import Prediction
 from nwb_mtm.recording import Recording, Units
 
-Predict = Callable[[Int[ndarray, " row"]], Sequence[Float[ndarray, "bin unit"]]]  # Hz, for rows of the table
 CHUNK = 16  # windows predicted at a time
 STRIPE = 8192  # bins masked at a time
 PACKAGES = ("nwb-mtm", "numpy", "torch", "pynwb", "hdmf")
@@ -44,6 +44,7 @@ def make(plan: Plan, *, include_trained: bool = False) -> Annotation:
     """Predict, blend and score; only what is asked for is predicted."""
     rates, kind = _layers(plan, include_trained)
     _hide_unobserved(rates, plan)
+    spikes = of_rows(plan.recording, plan.units.rows).spikes
     made = Annotation(
         session=plan.recording.key,
         t0=plan.grid.t0,
@@ -56,7 +57,13 @@ def make(plan: Plan, *, include_trained: bool = False) -> Annotation:
         causal=plan.causal,
         reach=plan.reach,
         models=plan.models,
-        facts={**plan.facts, **source_facts(plan.recording), **grid_facts(plan), **versions()},
+        facts={
+            **plan.facts,
+            **source_facts(plan.recording),
+            **grid_facts(plan),
+            **versions(),
+            **before_and_after(spikes, plan.grid, plan.windows, plan.predict, rates),
+        },
         include_trained=include_trained,
     )
     return scored(made, plan.recording)
