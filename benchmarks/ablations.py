@@ -34,6 +34,7 @@ CHOICES: Mapping[str, Mapping[str, Any]] = {
     "causal hides single bins": {"schemes.scattered": True},
     "linear path alone": {"model.layers": 0},
     "linear path with shared latents": {"model.layers": 0, "model.latents": 29},
+    "nothing slow": {"model.slow": 0},
     "one transformer": {"model.voices": 1},
     "transformers without the linear path": {"model.latents": 0, "model.layers": 1},
 }
