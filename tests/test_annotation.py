@@ -29,9 +29,9 @@ from nwb_mtm.binning import bin_spikes
 from nwb_mtm.errors import ConfigError, NwbMtmError, RecordingError, RunError
 from nwb_mtm.metrics import bits_per_spike
 from nwb_mtm.nwb import annotations as names
-from nwb_mtm.nwb.reader import read
 from nwb_mtm.prediction import Prediction
 from nwb_mtm.recording import Recording, Spikes
+from nwb_mtm.sources.reading import read
 from nwb_mtm.windows import Windows
 
 OURS = {name for group in names.NAMES.values() for name in group}
@@ -757,7 +757,7 @@ from nwb_mtm.nwb import writer_targets
 from nwb_mtm.annotation import annotate
 sys.path.insert(0, {tests!r})
 from test_annotation import stand_in
-from nwb_mtm.nwb.reader import read
+from nwb_mtm.sources.reading import read
 def die(*given): os.kill(os.getpid(), signal.SIGKILL)
 if {moment!r} != "now": setattr(writer_targets, {moment!r}, die)
 prediction = stand_in(read({source!r}))

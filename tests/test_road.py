@@ -147,7 +147,7 @@ def test_finetuning_stands_beside_zero_shot_and_scratch(
 
 
 def test_first_windows_are_the_first_in_time(files: list[Path]) -> None:
-    from nwb_mtm.nwb.reader import read
+    from nwb_mtm.sources.reading import read
 
     windows = Windows.tile(read(files[0]), 2.0, bin_size=0.1)
     few = first_windows(windows.take([5, 3, 9, 1]), 2)
@@ -155,7 +155,7 @@ def test_first_windows_are_the_first_in_time(files: list[Path]) -> None:
 
 
 def test_fit_and_predict_work_on_windows_alone(files: list[Path]) -> None:
-    from nwb_mtm.nwb.reader import read
+    from nwb_mtm.sources.reading import read
 
     windows = Windows.around(read(files[0]), "stim_on_time", bin_size=0.05).with_split("random")
     prediction = predict(fit([windows], config=SMALL), windows)

@@ -1,8 +1,6 @@
 """From a source to a Recording, by the specification's paths; nothing is dropped silently."""
 
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from nwb_mtm.errors import RecordingError
@@ -21,18 +19,8 @@ __all__ = ["ReadOptions", "read"]
 
 def read(
     source: Any,
-    selection: ReadOptions | None = None,
+    options: ReadOptions | None = None,
     *,
-    units_path: str | None = None,
-    quality: str | None = None,
-    min_rate: float | None = None,
-    regions: str | tuple[str, ...] | None = None,
-    regions_from: str | Path | None = None,
-    region_level: str | None = None,
-    trials: str | None = None,
-    trials_table: str | None = None,
-    within: str | None = None,
-    behaviors: str | tuple[str, ...] | None = None,
     prefetch: Prefetch | None = None,
     name: str | None = None,
 ) -> Recording:
@@ -40,20 +28,7 @@ def read(
 
     `prefetch` is called once, with the byte ranges of all that is about to be read whole.
     """
-    asked = {
-        "units_path": units_path,
-        "quality": quality,
-        "min_rate": min_rate,
-        "regions": (regions,) if isinstance(regions, str) else regions,
-        "regions_from": regions_from,
-        "region_level": region_level,
-        "trials": trials,
-        "trials_table": trials_table,
-        "within": within,
-        "behaviors": behaviors,
-    }
-    given: dict[str, Any] = {key: value for key, value in asked.items() if value is not None}
-    options = replace(selection or ReadOptions(), **given)
+    options = options or ReadOptions()
     with open_source(source, name=name) as opened:
         return to_recording(gather(opened, options, prefetch), options)
 

@@ -9,8 +9,8 @@ from zoo_bricks import Ragged, electrodes, start, trains, units
 
 from nwb_mtm.errors import RecordingError
 from nwb_mtm.nwb.columns import check_offsets, plain
-from nwb_mtm.nwb.reader import read
 from nwb_mtm.nwb.view_hdf5 import Hdf5Array
+from nwb_mtm.sources.reading import read
 
 
 def test_no_column_is_read_twice_or_by_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,9 @@ import pytest
 from zoo import build, mismatches
 
 from nwb_mtm.errors import NwbMtmError
+from nwb_mtm.nwb import reader
 from nwb_mtm.nwb.inspection import inspect
-from nwb_mtm.nwb.reader import read
+from nwb_mtm.sources.reading import read
 
 SEVERAL = ("ibl_000409", "map_000363", "nlb_000128_train", "steinmetz_000017", "human_000207", "peyrache_000939")
 
@@ -92,7 +93,7 @@ def test_an_nwbfile_that_was_never_written_is_read_and_left_as_it_was(tmp_path: 
 def test_prefetch_is_told_once_and_beforehand_what_will_be_read(tmp_path: Path) -> None:
     path, _ = build("ibl_000409", tmp_path)
     told: list[list[tuple[int, int]]] = []
-    read(io.BytesIO(path.read_bytes()), prefetch=lambda extents: told.append(list(extents)))
+    reader.read(io.BytesIO(path.read_bytes()), prefetch=lambda extents: told.append(list(extents)))
     assert len(told) == 1
     with h5py.File(path) as file:
         spikes = file["units/spike_times"]

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from zoo_bricks import Ragged, electrodes, start, units
 
 from nwb_mtm.binning import bin_spikes
-from nwb_mtm.nwb.reader import read
 from nwb_mtm.recording import Recording
+from nwb_mtm.sources.reading import read
 
 TRAINS = st.lists(
     st.lists(st.floats(-1e4, 1e7, allow_nan=False, width=64), max_size=30), min_size=1, max_size=5

@@ -12,7 +12,7 @@ from zoo_bricks import intervals, series, start, trains, units, wander
 from nwb_mtm.errors import ConfigError, NwbMtmError, RecordingError
 from nwb_mtm.nwb.inspection import inspect
 from nwb_mtm.nwb.options import ReadOptions
-from nwb_mtm.nwb.reader import read
+from nwb_mtm.sources.reading import read
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from zoo_bricks import Ragged, electrodes, start, trains, units
 
 from nwb_mtm.errors import ConfigError
-from nwb_mtm.nwb.reader import read
+from nwb_mtm.sources.reading import read
 
 
 @pytest.fixture

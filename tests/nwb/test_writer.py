@@ -9,9 +9,9 @@ import pytest
 
 from nwb_mtm import synthetic
 from nwb_mtm.errors import RunError
-from nwb_mtm.nwb.reader import read
 from nwb_mtm.nwb.writer import clock_of, write_recording
 from nwb_mtm.recording import Behavior, Intervals, Recording
+from nwb_mtm.sources.reading import read
 
 
 @pytest.fixture(scope="module")
