@@ -51,8 +51,8 @@ def ls(cache_dir: Path | None, as_json: bool) -> None:
         (e.name, e.facts.get("version", ""), e.facts.get("units", ""), f"{e.size / 1e6:.1f} MB", _ago(now - e.used))
         for e in entries
     ]
-    total = sum(entry.size for entry in (*entries, *kept.pages()))
-    title = f"{len(entries)} recordings; with pages of their files {total / 1e6:,.0f} MB of {kept.limit / 1e9:.0f} GB"
+    total = sum(entry.size for entry in (*entries, *kept.pages(), *kept.results()))
+    title = f"{len(entries)} recordings; with pages and results {total / 1e6:,.0f} MB of {kept.limit / 1e9:.0f} GB"
     console().print(table(title, ["recording", "version", "units", "size", "used"], rows))
     console().print(f"Folder: {kept.folder}")
 

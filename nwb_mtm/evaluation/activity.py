@@ -1,6 +1,6 @@
 """The four activity scores of one session: model, baselines and truth under the same masks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
@@ -11,6 +11,7 @@ from numpy import ndarray
 from nwb_mtm.baselines.linear import Design
 from nwb_mtm.baselines.plain import BLIND, Evidence
 from nwb_mtm.baselines.rivals import NAMES, RIVALS, rivals_of
+from nwb_mtm.evaluation.memory import Memory
 from nwb_mtm.evaluation.tallies import (
     Entry,
     SessionDraws,
@@ -23,7 +24,7 @@ from nwb_mtm.evaluation.tallies import (
     windows_to_tell,
 )
 from nwb_mtm.intervals import Value, block_draws
-from nwb_mtm.metrics import DRAWS, sums
+from nwb_mtm.metrics import DRAWS, Sums, sums
 from nwb_mtm.passes import SCORES, Pass, Score, companions, mask_regions, passes
 from nwb_mtm.scores import Activity
 from nwb_mtm.vocabulary import mask_groups
@@ -78,7 +79,7 @@ class Scored:
     score: Score
     activity: Activity
     tallies: Mapping[str, Tally] = field(default_factory=dict)
-    expected: Mapping[str, Float[ndarray, "window bin unit"]] = field(default_factory=dict)  # of the leading ones
+    expected: Mapping[str, Float[ndarray, "window bin unit"]] = field(default_factory=dict)  # of leading ones, if made
     chosen: Bool[ndarray, " unit"] = field(default_factory=lambda: np.zeros(0, bool))
     regions: tuple[str, ...] = ()  # of every unit
     guarded: Mapping[str, Tally] = field(default_factory=dict)
@@ -115,15 +116,21 @@ class Bench:
     predictor: Predictor | None = None
     oracle: Predictor | None = None
     weights: Float[ndarray, "draw window"] = field(default_factory=lambda: np.zeros((0, 0)))
+    memory: Memory = field(default_factory=Memory)  # of what no model changes
 
     @classmethod
     def of(
-        cls, evidence: Evidence, options: Options, predictor: Predictor | None, oracle: Predictor | None = None
+        cls,
+        evidence: Evidence,
+        options: Options,
+        predictor: Predictor | None,
+        oracle: Predictor | None = None,
+        memory: Memory | None = None,
     ) -> "Bench":
         """Test windows in time order, and blocks of them to resample."""
         ordered = replace(evidence, test=evidence.test.take(np.argsort(evidence.test.start, kind="stable")))
         weights = block_draws(len(ordered.test), draws=options.draws, seed=options.seed)
-        return cls(Design(ordered), options, predictor, oracle, weights)
+        return cls(Design(ordered), options, predictor, oracle, weights, Memory() if memory is None else memory)
 
     @property
     def evidence(self) -> Evidence:
@@ -137,8 +144,19 @@ class Bench:
 
     def tally(self, expected: Float[ndarray, "window bin unit"]) -> Tally:
         """Sums over the scored bins of the test windows."""
-        found = sums(self.test.counts, expected, valid=self.test.observed)
+        return self.tallied(self.sums(expected))
+
+    def sums(self, expected: Float[ndarray, "window bin unit"]) -> Sums:
+        """Sums over the scored bins of every test window."""
+        return sums(self.test.counts, expected, valid=self.test.observed)
+
+    def tallied(self, found: Sums) -> Tally:
+        """Sums beside the null and the resamples."""
         return Tally(found, self.evidence.mean, self.weights)
+
+    def remembered(self, name: str, make: Callable[[], Float[ndarray, "window bin unit"]]) -> Tally:
+        """The tally of expectations that no model changes; made only when their sums are not known."""
+        return self.tallied(self.memory.sums(name, lambda: self.sums(make())))
 
     def expect(
         self, predictor: Predictor, score: Score, hide_with: Bool[ndarray, "unit unit"] | None = None
@@ -165,9 +183,12 @@ def score_activity(bench: Bench, score: Score) -> Scored:
     plan = bench.plan(score)
     if not plan:
         return Scored(score, Activity(None, {}, notes=(_why_not(bench.test, score),)))
-    expected = _expected(bench, score, plan)
-    tallies = {name: bench.tally(values) for name, values in expected.items()}
-    kept = {name: expected[name] for name in LEADING if name in expected}
+    kept = _asked(bench, score)
+    tallies = {name: bench.tally(values) for name, values in kept.items()}
+    if len(bench.evidence.train):
+        for name in rivals_of(score, bench.options.baselines, conditions=bench.options.conditions):
+            tallies[name] = bench.remembered(f"{score}/{name}", _rival(bench, score, plan, name, kept))
+    kept = {name: kept[name] for name in LEADING if name in kept}
     chosen = np.asarray(bench.test.units.scored, bool)
     return Scored(score, summary(bench, score, tallies), tallies, kept, chosen, bench.test.units.regions)
 
@@ -194,18 +215,28 @@ def summary(bench: Bench, score: Score, tallies: Mapping[str, Tally]) -> Activit
     )
 
 
-def _expected(bench: Bench, score: Score, plan: tuple[Pass, ...]) -> dict[str, Float[ndarray, "window bin unit"]]:
-    """What everyone expects of the hidden entries."""
-    options = bench.options
+def _asked(bench: Bench, score: Score) -> dict[str, Float[ndarray, "window bin unit"]]:
+    """What the model expects of the hidden entries, and the truth."""
     found: dict[str, ndarray] = {}
     if bench.predictor is not None:
         found["model"] = bench.expect(bench.predictor, score)
     if bench.oracle is not None:
         found["oracle"] = bench.expect(bench.oracle, score)
-    if len(bench.evidence.train):
-        for name in rivals_of(score, options.baselines, conditions=options.conditions):
-            found[name] = RIVALS[name](bench.design, score, plan)
     return found
+
+
+def _rival(
+    bench: Bench, score: Score, plan: tuple[Pass, ...], name: str, kept: dict[str, ndarray]
+) -> Callable[[], Float[ndarray, "window bin unit"]]:
+    """How a baseline's expectations are made, when they have to be."""
+
+    def make() -> ndarray:
+        expected = RIVALS[name](bench.design, score, plan)
+        if name in LEADING:
+            kept[name] = expected
+        return expected
+
+    return make
 
 
 def _why_not(windows: Windows, score: Score) -> str:

@@ -1,6 +1,6 @@
 """Beside the four scores: R2 of trials and PSTHs, classes of trials, and forward by horizon."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy import ndarray
 from nwb_mtm.baselines.linear import Design
 from nwb_mtm.baselines.plain import Evidence, condition_numbers
 from nwb_mtm.baselines.rivals import RIVALS
-from nwb_mtm.evaluation.activity import Bench, LooksAhead, Scored
+from nwb_mtm.evaluation.activity import LEADING, Bench, LooksAhead, Scored
 from nwb_mtm.evaluation.guarded import by_distance
 from nwb_mtm.evaluation.tallies import Tally, gain, gain_draws, verdict
 from nwb_mtm.evaluation.variants import bench_variants, held_out_variant
@@ -62,6 +62,15 @@ def _differences(drawn: Mapping[str, tuple[float, ndarray]], bench: Bench) -> di
 
 def _only(tally: Tally, rows: Bool[ndarray, " window"]) -> Tally:
     return Tally(tally.sums.take(rows), tally.train_mean, tally.weights[:, rows])
+
+
+def _r2_of(bench: Bench, scored: Scored, name: str) -> dict[str, Any]:
+    if name == "model":
+        return r2(bench, scored.expected[name], scored)
+    found: dict[str, Any] = bench.memory.fact(
+        f"{scored.score}/r2/{name}", lambda: r2(bench, scored.expected[name], scored)
+    )
+    return found
 
 
 def r2(bench: Bench, expected: Float[ndarray, "window bin unit"], scored: Scored) -> dict[str, Any]:
@@ -133,19 +142,32 @@ def forward_curve(bench: Bench, scored: Scored) -> list[dict[str, Any]]:
         return []
     longest = horizons[-1]
     origins = [int(o) for o in np.unique(np.linspace(bins // 3, bins - longest, ORIGINS).astype(int))]
-    expected = [_from_origin(bench, origin, longest) for origin in origins]
-    rows = []
-    for ahead in horizons:
-        row: dict[str, Any] = {"horizon": round(ahead * size, 6), "origins": [round(o * size, 6) for o in origins]}
+    blind = bench.memory.fact("curve", lambda: _curve(bench, scored, origins, horizons, _rivals_from_origin))
+    asked = _curve(bench, scored, origins, horizons, _asked_from_origin)
+    at = [round(o * size, 6) for o in origins]
+    return [{"horizon": round(h * size, 6), "origins": at, **b, **a} for h, b, a in zip(horizons, blind, asked)]
+
+
+Ahead = Callable[[Bench, int, int], dict[str, ndarray]]
+
+
+def _curve(
+    bench: Bench, scored: Scored, origins: Sequence[int], horizons: Sequence[int], ahead: Ahead
+) -> list[dict[str, Any]]:
+    """For every horizon, everyone's pooled score over all origins."""
+    expected = [ahead(bench, origin, horizons[-1]) for origin in origins]
+    rows: list[dict[str, Any]] = []
+    for horizon in horizons:
+        row = {}
         for name in expected[0]:
-            parts = [_first_bins(bench, e[name], o, ahead) for e, o in zip(expected, origins)]
+            parts = [_first_bins(bench, e[name], o, horizon) for e, o in zip(expected, origins)]
             row[name] = value_json(_pooled(Tally(_added(parts), bench.evidence.mean, bench.weights), scored.chosen))
         rows.append(row)
     return rows
 
 
-def _from_origin(bench: Bench, origin: int, ahead: int) -> dict[str, ndarray]:
-    """What everyone expects of the bins after an origin, as arrays over the whole window."""
+def _rivals_from_origin(bench: Bench, origin: int, ahead: int) -> dict[str, ndarray]:
+    """What baselines expect of the bins after an origin, as arrays over the whole window."""
     found = {}
     evidence = cropped(bench.evidence, 0, origin + ahead, ahead)
     plan = bench.plan("forward")
@@ -153,6 +175,12 @@ def _from_origin(bench: Bench, origin: int, ahead: int) -> dict[str, ndarray]:
         if name in bench.options.baselines:
             found[name] = np.full(bench.test.counts.shape, np.nan, np.float32)
             found[name][:, : origin + ahead] = RIVALS[name](Design(evidence), "forward", plan)
+    return found
+
+
+def _asked_from_origin(bench: Bench, origin: int, ahead: int) -> dict[str, ndarray]:
+    """What the model and the truth expect there."""
+    found: dict[str, ndarray] = {}
     for name, predictor in (("model", bench.predictor), ("oracle", bench.oracle)):
         if isinstance(predictor, LooksAhead):
             found[name] = predictor.predict_ahead(bench.test, ahead=bench.test.bins - origin)
@@ -181,7 +209,7 @@ def with_extras(bench: Bench, scored: Scored) -> Scored:
         return scored
     options = bench.options
     extra = dict(scored.activity.extra)
-    extra["r2"] = {name: r2(bench, expected, scored) for name, expected in scored.expected.items()}
+    extra["r2"] = {name: _r2_of(bench, scored, name) for name in LEADING if name in scored.tallies}
     if options.by:
         extra["by"] = {column: by_class(bench, scored, column) for column in options.by}
     if scored.score == "forward" and options.horizons:

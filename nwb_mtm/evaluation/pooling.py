@@ -14,6 +14,7 @@ from nwb_mtm.baselines.plain import Evidence
 from nwb_mtm.errors import RunError
 from nwb_mtm.evaluation.activity import Bench, Options, Scored, summary
 from nwb_mtm.evaluation.extras import by_class
+from nwb_mtm.evaluation.finding import Finding
 from nwb_mtm.evaluation.guarded import guarded_gain
 from nwb_mtm.evaluation.scoring import (
     Knows,
@@ -30,6 +31,7 @@ from nwb_mtm.metrics import LN2, Sums, UnitScores, constant_loss, unit_scores
 from nwb_mtm.passes import Score
 from nwb_mtm.recording import Recording
 from nwb_mtm.scores import Check, Scores, SessionScores
+from nwb_mtm.sources.store import Store
 from nwb_mtm.splits import DROPPED, TEST
 from nwb_mtm.windows import Windows
 
@@ -67,43 +69,77 @@ def evaluate_folds(
     options: Options | None = None,
     truths: Mapping[str, Truth] | None = None,
     recordings: Mapping[str, Recording] | None = None,
+    store: Store | None = None,
 ) -> tuple[Scores, tuple[Scores, ...]]:
     """Scores of all models together, and of each; `folds` holds the same sessions split as each model was."""
-    chosen = options or Options()
+    chosen, known, true = options or Options(), recordings or {}, truths or {}
+    parts = parts_of_folds(predictors, folds)
+    found = {
+        key: find_folds(predictors, one, chosen, truth=true.get(key), recording=known.get(key), store=store)
+        for key, one in parts.items()
+    }
+    return assembled_folds(found, parts, chosen, [one.trained for one in predictors], known)
+
+
+def parts_of_folds(predictors: Sequence[Knows], folds: Sequence[Sequence[Windows]]) -> dict[str, tuple[Windows, ...]]:
+    """Every session as each model's training took it; no window may be tested twice."""
     parts = [
         {one.session: respect_training(one, predictor.trained) for one in windows}
         for predictor, windows in zip(predictors, folds)
     ]
-    _refuse_windows_tested_twice(parts)
-    found: list[dict[str, Found]] = [
-        {
-            key: evaluate_session(
-                predictor, one, chosen, truth=(truths or {}).get(key), recording=(recordings or {}).get(key)
-            )
-            for key, one in sessions.items()
-        }
-        for predictor, sessions in zip(predictors, parts)
+    found = {key: tuple(sessions[key] for sessions in parts) for key in parts[0]}
+    _refuse_windows_tested_twice(found)
+    return found
+
+
+def find_folds(
+    predictors: Sequence[Knows],
+    parts: Sequence[Windows],
+    options: Options,
+    *,
+    truth: Truth | None = None,
+    recording: Recording | None = None,
+    store: Store | None = None,
+) -> tuple[Finding, ...]:
+    """What is found in one session: by all models together, then by each."""
+    each = [
+        evaluate_session(predictor, one, options, truth=truth, recording=recording, store=store)
+        for predictor, one in zip(predictors, parts)
     ]
-    known = recordings or {}
+    pooled = _session(each, parts, _tested(parts), options)
+    return tuple(Finding.of(*one) for one in (pooled, *each))
+
+
+def assembled_folds(
+    found: Mapping[str, Sequence[Finding]],
+    parts: Mapping[str, Sequence[Windows]],
+    options: Options,
+    trained: Sequence[Trained],
+    recordings: Mapping[str, Recording],
+) -> tuple[Scores, tuple[Scores, ...]]:
+    """The scores of all models together, and of each, from what was found in every session."""
     each = tuple(
-        assembled(one, sessions, chosen, predictor.trained, known)
-        for one, sessions, predictor in zip(found, parts, predictors)
+        assembled(
+            {key: one[number + 1] for key, one in found.items()},
+            {key: one[number] for key, one in parts.items()},
+            options,
+            model,
+            recordings,
+        )
+        for number, model in enumerate(trained)
     )
-    tested = {key: _tested([sessions[key] for sessions in parts]) for key in parts[0]}
-    pooled = {
-        key: _session([one[key] for one in found], [sessions[key] for sessions in parts], tested[key], chosen)
-        for key in tested
-    }
-    trained = Trained({}, predictors[0].trained.fingerprints, predictors[0].trained.name)
-    scores = assembled(pooled, tested, chosen, trained, known)
+    tested = {key: _tested(one) for key, one in parts.items()}
+    pooled = {key: one[0] for key, one in found.items()}
+    everyone = Trained({}, trained[0].fingerprints, trained[0].name)
+    scores = assembled(pooled, tested, options, everyone, recordings)
     split = f"{each[0].split}, {len(each)} rotations"
     protocol = {**scores.protocol, "split": split, "models": len(each), "pooled": POOLED}
     return replace(scores, split=split, protocol=protocol, checks=_checks(scores, each)), each
 
 
-def _refuse_windows_tested_twice(parts: Sequence[Mapping[str, Windows]]) -> None:
-    for key in parts[0]:
-        times = np.sum([sessions[key].part == TEST for sessions in parts], axis=0)
+def _refuse_windows_tested_twice(parts: Mapping[str, Sequence[Windows]]) -> None:
+    for key, each in parts.items():
+        times = np.sum([one.part == TEST for one in each], axis=0)
         if (times > 1).any():
             raise RunError(
                 f"{int((times > 1).sum())} windows of {key} are test windows of several models, so their scores cannot "

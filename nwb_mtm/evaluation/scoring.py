@@ -1,9 +1,7 @@
 """Score a predictor on unseen time, beside its baselines, with intervals and checks."""
 
-import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -13,11 +11,14 @@ from nwb_mtm.baselines.plain import Evidence
 from nwb_mtm.errors import RunError
 from nwb_mtm.evaluation.activity import Bench, Options, Predictor, Scored, score_activity
 from nwb_mtm.evaluation.extras import with_extras
+from nwb_mtm.evaluation.finding import Finding, means
+from nwb_mtm.evaluation.fingerprints import versions
 from nwb_mtm.evaluation.guarded import Guarding, make_guard, with_guard
-from nwb_mtm.evaluation.tallies import SessionDraws, mean_score, mean_table
-from nwb_mtm.passes import SCORES, Score
+from nwb_mtm.evaluation.memory import remembering
+from nwb_mtm.passes import Score
 from nwb_mtm.recording import Recording, overlap_share
-from nwb_mtm.scores import MeanScore, Scores, SessionScores, Table
+from nwb_mtm.scores import Scores, SessionScores
+from nwb_mtm.sources.store import Store
 from nwb_mtm.splits import PARTS, Split
 from nwb_mtm.threads import threads_for
 from nwb_mtm.windows import BinnedBehavior, Windows
@@ -58,20 +59,28 @@ def evaluate(
     trained: Trained = NOTHING_SEEN,
     truths: Mapping[str, Truth] | None = None,
     recordings: Mapping[str, Recording] | None = None,
+    store: Store | None = None,
 ) -> Scores:
     """All scores of a predictor (or of the baselines alone) on the test windows of every session.
 
     `windows` hold training, validation and test parts; parts of one session may come one by one. `trained` says
     what the predictor has seen: those sessions keep the split they were trained with. `recordings` give spike
-    times, with which pairs of units are checked.
+    times, with which pairs of units are checked. In `store` baselines are kept for the next model.
     """
     chosen = options or Options()
     sessions = join_parts([windows] if isinstance(windows, Windows) else windows)
     refuse_known_names(sessions, trained)
     sessions = {key: respect_training(one, trained) for key, one in sessions.items()}
     found = {
-        key: evaluate_session(
-            predictor, one, chosen, truth=(truths or {}).get(key), recording=(recordings or {}).get(key)
+        key: Finding.of(
+            *evaluate_session(
+                predictor,
+                one,
+                chosen,
+                truth=(truths or {}).get(key),
+                recording=(recordings or {}).get(key),
+                store=store,
+            )
         )
         for key, one in sessions.items()
     }
@@ -79,7 +88,7 @@ def evaluate(
 
 
 def assembled(
-    found: Mapping[str, tuple[SessionScores, Mapping[Score, Scored]]],
+    found: Mapping[str, Finding],
     sessions: Mapping[str, Windows],
     chosen: Options,
     trained: Trained,
@@ -92,8 +101,8 @@ def assembled(
         model=trained.name or name,
         protocol=protocol(list(sessions.values()), chosen, recordings.values()),
         split=", ".join(sorted({split_name(one) for one in sessions.values()})),
-        sessions={key: session for key, (session, _) in found.items()},
-        mean=_means({key: scored for key, (_, scored) in found.items()}, chosen),
+        sessions={key: one.session for key, one in found.items()},
+        mean=means(found, chosen),
         seeds=seeds(sessions.values(), chosen),
         versions=versions(),
     )
@@ -109,13 +118,15 @@ def evaluate_session(
     *,
     truth: Truth | None = None,
     recording: Recording | None = None,
+    store: Store | None = None,
 ) -> tuple[SessionScores, Mapping[Score, Scored]]:
-    """All scores of one session, with what a mean over sessions needs."""
+    """All scores of one session, with the sums behind them."""
     evidence = evidence_of(windows, options.conditions)
     oracle = None if truth is None else Oracle({windows.session: truth})
-    bench = Bench.of(evidence, options, predictor, oracle)
-    guarding = make_guard(evidence.train, recording) if options.guarded else None
-    with threads_for(len(windows.units)):
+    spikes = recording if options.guarded else None
+    with remembering(store, windows, options, spikes) as memory, threads_for(len(windows.units)):
+        bench = Bench.of(evidence, options, predictor, oracle, memory)
+        guarding = make_guard(bench, recording) if options.guarded else None
         scored = {score: _score(bench, score, guarding) for score in options.scores}
     session = SessionScores(
         units=unit_columns(windows),
@@ -260,40 +271,3 @@ def protocol(sessions: Sequence[Windows], options: Options, recordings: Iterable
 
 def _one(values: set[object] | set[float] | set[int] | set[str]) -> object:
     return next(iter(values)) if len(values) == 1 else sorted(map(str, values))
-
-
-def versions() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
-    found = {"python": platform.python_version()}
-    for name in ("nwb-mtm", "numpy", "scipy", "torch"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "none"
-    return found
-
-
-def _means(found: Mapping[str, Mapping[Score, Scored]], options: Options) -> dict[str, MeanScore]:
-    return {score: _mean_of(score, found, options) for score in SCORES if score in options.scores}
-
-
-def _mean_of(score: Score, found: Mapping[str, Mapping[Score, Scored]], options: Options) -> MeanScore:
-    scored = [(subject_of(key), one[score]) for key, one in found.items()]
-    names = sorted({name for _, one in scored for name in one.tallies} - {"model", "oracle"})
-    rows = {
-        name: [d for subject, one in scored if (d := one.draws(name, subject)) is not None]
-        for name in ("model", *names)
-    }
-    gains = [g for subject, one in scored if (g := one.gain_entry(subject)) is not None]
-    mean = mean_score(rows.pop("model"), rows, gains, seed=options.seed)
-    return mean if len(scored) < 2 else replace(mean, per_region=_region_means(scored, options))
-
-
-def _region_means(scored: Sequence[tuple[str, Scored]], options: Options) -> dict[str, Table]:
-    """Every region over the sessions that hold it; of the model, or of ridge when there is none."""
-    lead = "model" if any("model" in one.tallies for _, one in scored) else "ridge"
-    found: dict[str, list[SessionDraws]] = {}
-    for subject, one in scored:
-        for region, draws in one.region_draws(lead, subject).items():
-            found.setdefault(region, []).append(draws)
-    return {region: mean_table(draws, seed=options.seed) for region, draws in sorted(found.items())}

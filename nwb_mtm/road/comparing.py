@@ -15,6 +15,7 @@ from nwb_mtm.road.gathering import Gathered, Said, gather
 from nwb_mtm.road.preparation import Prepared, prepare
 from nwb_mtm.scores import Scores
 from nwb_mtm.sources.reading import SourceOptions
+from nwb_mtm.sources.store import Store
 from nwb_mtm.training import Step, Training
 from nwb_mtm.vocabulary import Vocabulary
 
@@ -131,7 +132,8 @@ def compare(
     by_name = {contender.name: contender for contender in field}
     for name in opened_names(trials, references):
         best = max((trial for trial in trials if trial.name == name), key=lambda trial: trial.overall)
-        yield Opened(name, _opened(best.checkpoint, _prepared(gathered, by_name[name])))
+        prepared = _prepared(gathered, by_name[name])
+        yield Opened(name, _opened(best.checkpoint, prepared, (options or SourceOptions()).store()))
 
 
 def opened_names(trials: Sequence[Trial], references: Sequence[str]) -> tuple[str, ...]:
@@ -167,7 +169,7 @@ def _trial(name: str, seed: int, training: Training) -> Trial:
     )
 
 
-def _opened(checkpoint: Checkpoint, prepared: Prepared) -> Scores:
+def _opened(checkpoint: Checkpoint, prepared: Prepared, store: Store) -> Scores:
     predictor = ModelPredictor(checkpoint)
     settings = checkpoint.config.evaluate
     chosen = Options(
@@ -178,4 +180,4 @@ def _opened(checkpoint: Checkpoint, prepared: Prepared) -> Scores:
         seed=settings.seed,
     )
     windows = [session.windows for session in prepared.sessions]
-    return scoring.evaluate(predictor, windows, options=chosen, trained=predictor.trained)
+    return scoring.evaluate(predictor, windows, options=chosen, trained=predictor.trained, store=store)

@@ -24,6 +24,7 @@ from nwb_mtm.sources.packing import PARTIAL, drop, write_whole
 LIMIT = 50 * 10**9
 SUFFIX = ".safetensors"
 PAGES = ".pages"
+RESULTS = ".results"
 IN_USE = 600.0  # seconds for which another process may be counting on an entry it has found
 ABANDONED = 86_400.0  # seconds after which a half-written file is somebody's who died
 
@@ -133,6 +134,23 @@ class Store:
         write_whole(path, lambda file: write_pages(file, pages))
         self._grow(path)
 
+    def get_results(self, name: str) -> bytes | None:
+        """What was worked out under a name, or None."""
+        path = self._results_path(name)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return data
+
+    def put_results(self, name: str, data: bytes) -> None:
+        """Keep what was worked out from recordings: the first thing to go when room is needed."""
+        path = self._results_path(name)
+        write_whole(path, lambda file: file.write(data), called="what was found about baselines")
+        self._grow(path)
+
     def get_listing(self, name: str) -> Any:
         """What was last noted under a name, or None."""
         try:
@@ -153,6 +171,10 @@ class Store:
         """The pages kept of every file, those used longest ago first."""
         return self._entries(PAGES)
 
+    def results(self) -> tuple[Entry, ...]:
+        """What was worked out from recordings, that used longest ago first."""
+        return self._entries(RESULTS)
+
     def verify(self) -> Iterator[tuple[Entry, str | None]]:
         """Check every entry; with each comes what is wrong with it, or None."""
         for entry in (*self.ls(), *self.pages()):
@@ -172,7 +194,7 @@ class Store:
 
     def clear(self) -> int:
         """Drop everything that the cache holds; return how many bytes that were."""
-        paths = [path for suffix in (SUFFIX, PAGES, ".json", PARTIAL) for path in self._files(suffix)]
+        paths = [path for suffix in (SUFFIX, PAGES, RESULTS, ".json", PARTIAL) for path in self._files(suffix)]
         freed = 0
         for path in paths:
             freed += drop(path)
@@ -186,9 +208,9 @@ class Store:
         return path
 
     def trim(self) -> tuple[Entry, ...]:
-        """Drop the least recently used entries above the limit, pages first; those in use are spared."""
+        """Drop the least recently used above the limit: results, then pages, then recordings not in use."""
         self._sweep()
-        entries = (*self.pages(), *self.ls())
+        entries = (*self.results(), *self.pages(), *self.ls())
         total = sum(entry.size for entry in entries)
         dropped: list[Entry] = []
         for entry in entries:
@@ -208,6 +230,9 @@ class Store:
     def _pages_path(self, etag: str) -> Path:
         digest = hashlib.blake2b(etag.encode(), digest_size=20).hexdigest()
         return self.folder / "pages" / digest[:2] / f"{digest}{PAGES}"
+
+    def _results_path(self, name: str) -> Path:
+        return self.folder / "results" / name[:2] / f"{name}{RESULTS}"
 
     def _listing(self, name: str) -> Path:
         digest = hashlib.blake2b(name.encode(), digest_size=20).hexdigest()
@@ -233,8 +258,8 @@ class Store:
     def _entry(self, path: Path) -> Entry | None:
         try:
             facts = path.stat()
-            if path.suffix == PAGES:
-                return Entry(path, facts.st_size, facts.st_mtime, {"name": "pages"})
+            if path.suffix in (PAGES, RESULTS):
+                return Entry(path, facts.st_size, facts.st_mtime, {"name": path.suffix[1:]})
             return Entry(path, facts.st_size, facts.st_mtime, packing.read_facts(path))
         except FileNotFoundError:
             return None
@@ -242,7 +267,7 @@ class Store:
             return Entry(path, facts.st_size, facts.st_mtime, {})
 
     def _files(self, suffix: str) -> Iterator[Path]:
-        for part in ("recordings", "pages", "listings", "scratch"):
+        for part in ("recordings", "pages", "results", "listings", "scratch"):
             yield from sorted((self.folder / part).rglob(f"*{suffix}"))
 
     def _sweep(self) -> None:
