@@ -70,8 +70,8 @@ def fit(folder: Path, sessions: int) -> None:
     from nwb_mtm.config import Config
     from nwb_mtm.evaluation.activity import Options
     from nwb_mtm.predictor import ModelPredictor
-    from nwb_mtm.road.finishing import score_sessions
     from nwb_mtm.road.preparation import prepare
+    from nwb_mtm.road.sharing import Evaluation
     from nwb_mtm.sources.store import Key, Store
     from nwb_mtm.training import Training
 
@@ -92,8 +92,7 @@ def fit(folder: Path, sessions: int) -> None:
     seconds = time.perf_counter() - began
     peaks["trained"] = watch.peak - floor
     checkpoint = training.checkpoint()
-    options = Options(draws=50)
-    score_sessions([checkpoint], prepared.sessions[:1], options, truths={})
+    list(Evaluation((checkpoint,), prepared.sessions[:1], Options(draws=50)).run())
     ModelPredictor(checkpoint)
     watch.done = True
     watch.join()

@@ -1,7 +1,8 @@
 """`nwb-mtm evaluate`: the four scores by region and unit, beside their baselines, with checks."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,29 +56,41 @@ def command(model: str, sources: tuple[str, ...], **chosen: Any) -> None:
     place scores the baselines alone. With -o, scores.json, scores.csv and
     units.csv are written; where that folder is a run, its page is drawn anew.
     A run counts how often its test windows were scored (openings.jsonl).
+
+    Interrupted, the same command goes on with the sessions that are missing
+    (MODEL a run folder). What is found about baselines is kept in the cache
+    for the next model. torchrun or srun share the sessions over processes.
     """
-    from nwb_mtm.road.evaluation import evaluate_sources, write_evaluation
-    from nwb_mtm.road.fitting import Scored
-    from nwb_mtm.road.gathering import Said
+    from nwb_mtm.distributed import start
+    from nwb_mtm.road.evaluation import evaluate_sources
 
     from .reading import watch
-    from .show import console, show_warning
 
     settings = _settings(model, chosen)
-    options = _options(chosen, settings)
-    events: Iterator[Said | Scored] = watch(
-        evaluate_sources(model, plain_sources(sources), options=options, settings=settings)
-    )
-    for event in events:
-        if isinstance(event, Said) and event.warning:
-            show_warning(event.text)
-        elif isinstance(event, Said):
-            console(stderr=True).print(event.text, markup=False)
-        else:
-            if chosen["output_dir"] is not None:
-                for path in write_evaluation(event.scores, chosen["output_dir"], chosen["existing"]):
-                    console(stderr=True).print(f"wrote {path}", markup=False)
-            show_json(event.scores) if chosen["as_json"] else show(event.scores)
+    with start() as world:
+        options = replace(_options(chosen, settings), world=world)
+        events = evaluate_sources(model, plain_sources(sources), options=options, settings=settings)
+        for event in watch(events) if world.first else events:
+            if world.first:
+                _show_event(event, chosen)
+
+
+def _show_event(event: Any, chosen: Mapping[str, Any]) -> None:
+    """A sentence, a warning, or the scores, which are written where that was asked for."""
+    from nwb_mtm.road.evaluation import write_evaluation
+    from nwb_mtm.road.gathering import Said
+
+    from .show import console, show_warning
+
+    if isinstance(event, Said) and event.warning:
+        show_warning(event.text)
+    elif isinstance(event, Said):
+        console(stderr=True).print(event.text, markup=False)
+    else:
+        if chosen["output_dir"] is not None:
+            for path in write_evaluation(event.scores, chosen["output_dir"], chosen["existing"]):
+                console(stderr=True).print(f"wrote {path}", markup=False)
+        show_json(event.scores) if chosen["as_json"] else show(event.scores)
 
 
 def _settings(model: str, chosen: Mapping[str, Any]) -> Any:

@@ -49,10 +49,9 @@ class Stop:
 
 def follow(events: "Iterator[Event]") -> "Scores | None":
     """Show every event; the scores, when there are any."""
+    from nwb_mtm.road.events import Scored, Stopped, Written
     from nwb_mtm.road.finetuning import Compared
-    from nwb_mtm.road.fitting import Scored, Written
     from nwb_mtm.road.gathering import Said
-    from nwb_mtm.road.stepping import Stopped
     from nwb_mtm.training import Step
 
     out = console(stderr=True)
@@ -76,7 +75,7 @@ def follow(events: "Iterator[Event]") -> "Scores | None":
                 scores = event.scores
                 show_scores(scores)
             elif isinstance(event, Stopped):
-                out.print(f"Stopped after step {event.step} and saved. Go on with:", markup=False)
+                out.print(f"{event} Go on with:", markup=False)
                 out.print(f"  nwb-mtm fit --resume {event.folder.path}", markup=False)
                 sys.exit(STOPPED)
     if compared:
@@ -86,7 +85,7 @@ def follow(events: "Iterator[Event]") -> "Scores | None":
 
 def follow_in_silence(events: "Iterator[Event]") -> None:
     """What a rank does that is not the first: work, and show nothing."""
-    from nwb_mtm.road.stepping import Stopped
+    from nwb_mtm.road.events import Stopped
 
     for event in events:
         if isinstance(event, Stopped):

@@ -39,7 +39,7 @@ Examples:
   torchrun --nproc-per-node 8 -m nwb_mtm_cli fit runs.toml -o runs/large
 
 Exit codes: 0 done, 1 an error said plainly, 2 wrong usage, 75 stopped and
-saved (go on with --resume).
+saved, while training or while scoring (go on with --resume).
 """
 
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from nwb_mtm.errors import ConfigError
 
 PATIENCE = timedelta(days=2)  # one rank may read, or evaluate, while the others wait
-LONGEST_TEXT = 4096  # bytes
 
 
 @dataclass(eq=False)
@@ -47,13 +46,31 @@ class World:
 
     def say(self, text: str) -> str:
         """The first rank's text."""
+        return self.spread(text.encode()).decode()
+
+    def spread(self, data: bytes) -> bytes:
+        """The first rank's bytes."""
         if self.size == 1:
-            return text
-        letters = torch.zeros(LONGEST_TEXT, dtype=torch.uint8)
-        said = text.encode()[:LONGEST_TEXT]
-        letters[: len(said)] = torch.tensor(list(said), dtype=torch.uint8)
-        dist.broadcast(letters, 0)
-        return bytes(letters.tolist()).rstrip(b"\0").decode()
+            return data
+        length = torch.tensor([len(data)])
+        dist.broadcast(length, 0)
+        flat = _flat(data) if self.first and data else torch.zeros(int(length), dtype=torch.uint8)
+        if len(flat):
+            dist.broadcast(flat, 0)
+        return flat.numpy().tobytes()
+
+    def gather(self, pieces: Sequence[bytes]) -> tuple[bytes, ...]:
+        """All ranks' pieces on the first one, rank by rank; none on the others."""
+        if self.first:
+            others = (piece for rank in range(1, self.size) for piece in _received(rank))
+            return (*pieces, *others)
+        dist.send(torch.tensor([len(pieces)]), 0)
+        if pieces:
+            dist.send(torch.tensor([len(piece) for piece in pieces]), 0)
+        for piece in pieces:
+            if piece:
+                dist.send(_flat(piece), 0)
+        return ()
 
     @contextmanager
     def first_goes_first(self) -> Iterator[None]:
@@ -93,6 +110,24 @@ class World:
                 shape = (len(places[rank][name]), *rows[name].shape[1:])
                 whole[name].index_copy_(0, places[rank][name], part.view(shape))
         return whole
+
+
+def _flat(data: bytes) -> Tensor:
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8)
+
+
+def _received(rank: int) -> Iterator[bytes]:
+    """The pieces that a rank sends."""
+    count = torch.zeros(1, dtype=torch.int64)
+    dist.recv(count, rank)
+    sizes = torch.zeros(int(count), dtype=torch.int64)
+    if len(sizes):
+        dist.recv(sizes, rank)
+    for size in sizes.tolist():
+        flat = torch.zeros(size, dtype=torch.uint8)
+        if size:
+            dist.recv(flat, rank)
+        yield flat.numpy().tobytes()
 
 
 ALONE = World()

@@ -26,10 +26,12 @@ FILES = (
     "report.html",
     "sources.json",
     "openings.jsonl",
+    "evaluating.json",
 )
 
 
 FOLDS = "folds"
+EVALUATED = "evaluated"
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,24 @@ class RunFolder:
         return self.path / "figures.safetensors"
 
     @property
+    def finetuning(self) -> Path:
+        """A model that was started from another one, held against one from scratch."""
+        return self.path / "finetuning.json"
+
+    @property
     def report(self) -> Path:
         """The page to open."""
         return self.path / "report.html"
+
+    @property
+    def evaluating(self) -> Path:
+        """There while a trained model waits for its scores, with what an evaluation needs to go on."""
+        return self.path / "evaluating.json"
+
+    @property
+    def evaluated(self) -> Path:
+        """A folder of what was found in single sessions, there until all are scored."""
+        return self.path / EVALUATED
 
     def fold(self, number: int) -> "RunFolder":
         """The folder of one of several models, counted from 0; it is a run folder too."""
@@ -156,13 +173,14 @@ def create(path: Path, existing: Existing = "error") -> RunFolder | None:
     folders = [path, *_folds(path)]
     ours = [folder / name for folder in folders for name in FILES if (folder / name).exists()]
     if ours and existing == "error":
-        stopped = (path / "resume.safetensors").exists()
+        stopped = any((path / name).exists() for name in ("resume.safetensors", "evaluating.json"))
         going_on = f", which was stopped; go on with nwb-mtm fit --resume {path}" if stopped else ""
         raise RunError(f"{path} already holds a run{going_on}.", kind="exists")
     if ours and existing == "skip":
         return None
     for file in ours:
         file.unlink()
+    shutil.rmtree(path / EVALUATED, ignore_errors=True)
     _try_to_make(path)
     return RunFolder(path)
 
@@ -213,8 +231,13 @@ def model_file(model: str | Path) -> Path:
     raise RunError(f"{path} is {what}; a MODEL is a run folder or a .safetensors file.", kind="not_a_run")
 
 
+def run_of(model: object) -> RunFolder | None:
+    """The run folder that a MODEL is, if it is one."""
+    there = isinstance(model, str | Path) and (Path(model) / "model.safetensors").is_file()
+    return RunFolder(Path(str(model))) if there else None
+
+
 def log_opening(model: object, by: str, sessions: int) -> bool:
     """Remember in a model's run folder that its test windows were scored; nothing to do for other models."""
-    if not isinstance(model, str | Path) or not (Path(model) / "model.safetensors").is_file():
-        return True
-    return RunFolder(Path(model)).log_opening(by, sessions)
+    run = run_of(model)
+    return run is None or run.log_opening(by, sessions)

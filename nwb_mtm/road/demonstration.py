@@ -12,7 +12,7 @@ from nwb_mtm.annotation.truth import correlation_with_truth
 from nwb_mtm.baselines.oracle import find_truth
 from nwb_mtm.config import Config
 from nwb_mtm.road import fitting, gathering
-from nwb_mtm.road.stepping import Stopped
+from nwb_mtm.road.events import Stopped
 from nwb_mtm.runs import Existing, create
 
 

@@ -10,14 +10,16 @@ from nwb_mtm.config import Config
 from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.evaluation.tables import write_scores
 from nwb_mtm.road.preparation import Prepared, prepare
-from nwb_mtm.runs import UNLOGGED, Existing, RunFolder, log_opening
+from nwb_mtm.runs import UNLOGGED, Existing, RunFolder, log_opening, run_of
 from nwb_mtm.scores import Scores
 from nwb_mtm.sources.reading import Progress, SourceItem, SourceOptions
 
 if TYPE_CHECKING:
     from nwb_mtm.checkpoint import Checkpoint
-    from nwb_mtm.road.fitting import Scored
+    from nwb_mtm.distributed import World
+    from nwb_mtm.road.events import Scored
     from nwb_mtm.road.gathering import Said
+    from nwb_mtm.road.sharing import Evaluation
 
 NO_MODEL = "baselines"  # in place of a model: score the baselines alone
 
@@ -31,6 +33,7 @@ class EvaluationOptions:
     strict: bool = False  # stop at the first source that cannot be used
     truth: Path | None = None
     decode: bool = False
+    world: "World | None" = None  # the processes that share the sessions; the first one has the scores
 
 
 def evaluate_sources(
@@ -42,26 +45,37 @@ def evaluate_sources(
 ) -> "Iterator[Said | Progress | Scored]":
     """Score a model (or `baselines`, for none) on the unseen time of every session of the sources.
 
-    Sessions the model was trained on keep their split; settings are the model's own unless given.
+    Sessions the model was trained on keep their split; settings are the model's own unless given. What is found in a
+    session is kept in the model's run folder until all are scored, so that the same call goes on after an interruption.
     """
+    from nwb_mtm.distributed import ALONE
     from nwb_mtm.predictor import load_folds, splits_of
-    from nwb_mtm.road.fitting import Scored
+    from nwb_mtm.road.events import Scored
     from nwb_mtm.road.gathering import Gathered, Said, gather
+    from nwb_mtm.road.sharing import Evaluated
 
     chosen = options or EvaluationOptions()
     models = () if str(model) == NO_MODEL else load_folds(model)
     config = settings or (models[0].config if models else Config())
-    for event in gather(sources, config, chosen.sources, strict=chosen.strict):
-        if not isinstance(event, Gathered):
-            yield event
-        else:
-            prepared = prepare(event.recordings, config, known=splits_of(models), listed=event.listed)
-            yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)
-            yield from (Said(session.reason) for session in prepared.sessions)
-            scores = _scored(prepared, models, chosen, _truths(event.items, chosen.truth))
-            if not log_opening(model, "evaluate", len(scores.sessions)):
-                yield Said(UNLOGGED, warning=True)
-            yield Scored(scores)
+    world, gathered = chosen.world or ALONE, None
+    with world.first_goes_first():
+        for event in gather(sources, config, chosen.sources, strict=chosen.strict):
+            if isinstance(event, Gathered):
+                gathered = event
+            else:
+                yield event
+    assert gathered is not None
+    prepared = prepare(gathered.recordings, config, known=splits_of(models), listed=gathered.listed)
+    yield from (Said(f"{name} is skipped: {error}", warning=True) for name, error in prepared.skipped)
+    yield from (Said(session.reason) for session in prepared.sessions)
+    asked = _asked(model, prepared, models, chosen, _truths(gathered.items, chosen.truth))
+    found = yield from asked.run()
+    if isinstance(found, Evaluated):
+        if not log_opening(model, "evaluate", len(found.scores.sessions)):
+            yield Said(UNLOGGED, warning=True)
+        yield Scored(found.scores)
+    world.wait()
+    asked.forget()
 
 
 def write_evaluation(scores: Scores, folder: Path, existing: Existing) -> list[Path]:
@@ -74,16 +88,28 @@ def write_evaluation(scores: Scores, folder: Path, existing: Existing) -> list[P
     return written
 
 
-def _scored(
-    prepared: Prepared, models: "Sequence[Checkpoint]", chosen: EvaluationOptions, truths: Mapping[str, Truth]
-) -> Scores:
-    from nwb_mtm.road.finishing import score_sessions, to_decode, with_decoding
+def _asked(
+    model: "Checkpoint | str | Path",
+    prepared: Prepared,
+    models: "Sequence[Checkpoint]",
+    chosen: EvaluationOptions,
+    truths: Mapping[str, Truth],
+) -> "Evaluation":
+    from nwb_mtm.distributed import ALONE
+    from nwb_mtm.road.finishing import to_decode
+    from nwb_mtm.road.sharing import Evaluation
 
-    sessions = [session for session in prepared.sessions if session.is_tested] or list(prepared.sessions)
-    scores, _ = score_sessions(models, sessions, chosen.scores, truths=truths)
-    if not chosen.decode:
-        return scores
-    return with_decoding(scores, to_decode(sessions, everything=True), models[0] if models else None)
+    sessions = tuple(session for session in prepared.sessions if session.is_tested) or prepared.sessions
+    return Evaluation(
+        models=tuple(models),
+        sessions=sessions,
+        options=chosen.scores,
+        truths=truths,
+        decoded=to_decode(sessions, everything=True) if chosen.decode else (),
+        folder=None if (run := run_of(model)) is None else run.evaluated,
+        store=chosen.sources.store(),
+        world=chosen.world or ALONE,
+    )
 
 
 def _truths(items: Mapping[str, SourceItem], folder: Path | None) -> dict[str, Truth]:

@@ -1,48 +1,29 @@
 """The whole road in one place: read, prepare, train, evaluate, report; what happens is yielded as it happens."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nwb_mtm import report
 from nwb_mtm.baselines.oracle import Truth, find_truth
 from nwb_mtm.checkpoint import Checkpoint, read_tensors
 from nwb_mtm.config import Config
 from nwb_mtm.decoding.targets import choose
 from nwb_mtm.distributed import ALONE, World
 from nwb_mtm.errors import RunError
-from nwb_mtm.evaluation import scoring
-from nwb_mtm.evaluation.tables import write_scores
-from nwb_mtm.predictor import ModelPredictor
-from nwb_mtm.report import figures
+from nwb_mtm.evaluation.fingerprints import versions
+from nwb_mtm.road.events import Scored, Stopped, Written
 from nwb_mtm.road.finetuning import Compared, control, curve
-from nwb_mtm.road.finishing import options_of, sample, score_sessions, to_decode, with_decoding
+from nwb_mtm.road.finishing import Finishing
 from nwb_mtm.road.gathering import Gathered, Said, gather
-from nwb_mtm.road.illustrating import of_sessions
 from nwb_mtm.road.preparation import Prepared, check_training, prepare, shared_regions
-from nwb_mtm.road.stepping import Stepping, Stopped
-from nwb_mtm.runs import RunFolder, write_json
+from nwb_mtm.road.sharing import everywhere
+from nwb_mtm.road.stepping import Stepping
+from nwb_mtm.runs import RunFolder, model_files, write_json
 from nwb_mtm.schema import seconds
-from nwb_mtm.scores import Scores
 from nwb_mtm.sources.reading import Progress, SourceOptions
 from nwb_mtm.training import Step, Training
-
-
-@dataclass(frozen=True)
-class Scored:
-    """The scores of a run."""
-
-    scores: Scores
-
-
-@dataclass(frozen=True)
-class Written:
-    """A file that is whole."""
-
-    path: Path
-    what: str
-
 
 Event = Said | Progress | Step | Scored | Written | Stopped | Compared
 
@@ -74,6 +55,9 @@ def fit_run(sources: Sequence[str], folder: RunFolder, config: Config, options: 
 def resume_run(path: Path, options: FitOptions) -> Iterator[Event]:
     """Go on with a run that was stopped, from its own folder alone."""
     folder = RunFolder(path)
+    if not folder.resume.exists() and folder.evaluating.exists():
+        yield from _evaluate_trained(folder, options)
+        return
     if not folder.resume.exists():
         what = "is finished" if folder.model.exists() else "holds no state to go on from"
         raise RunError(f"{path} {what}; --resume needs a run that was stopped.", kind="not_a_run")
@@ -91,6 +75,18 @@ def resume_run(path: Path, options: FitOptions) -> Iterator[Event]:
         folder.cut_steps(training.step)
     yield Said(f"Going on after step {training.step} of {training.steps}.")
     yield from run.train(training)
+
+
+def _evaluate_trained(folder: RunFolder, options: FitOptions) -> Iterator[Event]:
+    """Go on after training: what is missing are the scores of some sessions, or of all."""
+    notes = json.loads(folder.evaluating.read_text(encoding="utf-8"))
+    run = _Run(tuple(notes["sources"]), folder, options)
+    config = Config.load(folder.config)
+    yield from run.prepare(config)
+    if options.world.first and options.init is not None and not folder.finetuning.exists():
+        start = replace(run, options=replace(options, world=ALONE)).training(config).checkpoint()
+        yield from run.against_scratch(Checkpoint.load(folder.model), start)
+    yield from run.finish()
 
 
 @dataclass
@@ -134,7 +130,7 @@ class _Run:
             "sources": [session.to_json() for session in self.prepared.sessions],
             "skipped": [{"name": n, "kind": e.kind, "message": str(e)} for n, e in failed],
             "command": self.options.command,
-            "versions": scoring.versions(),
+            "versions": versions(),
         }
         write_json(self.folder.sources, content)
 
@@ -152,7 +148,7 @@ class _Run:
             freeze=self.options.freeze,
             provenance={
                 "command": self.options.command,
-                "versions": scoring.versions(),
+                "versions": versions(),
                 "sources": [{k: s.to_json()[k] for k in SOURCE_KEYS} for s in self.prepared.sessions],
             },
             world=self.options.world,
@@ -164,14 +160,12 @@ class _Run:
         if (yield from self._stepping().run(training, self.folder)):
             return
         checkpoint = self._with_all_splits(training.checkpoint())
-        self.options.world.leave()
-        if not self.options.world.first:
-            return
-        training.config.save(self.folder.config)
-        yield Written(checkpoint.save(self.folder.model), "model")
-        self.folder.resume.unlink(missing_ok=True)
-        yield from self._against_scratch(checkpoint, start)
-        yield from self.finish([checkpoint])
+        if self.options.world.first:
+            training.config.save(self.folder.config)
+            yield Written(checkpoint.save(self.folder.model), "model")
+            self._end_training()
+            yield from self.against_scratch(checkpoint, start)
+        yield from self.finish()
 
     def train_folds(self, config: Config, first: int = 0) -> Iterator[Event]:
         """One model after the other, each with other test time; the budget is shared out between them."""
@@ -197,11 +191,11 @@ class _Run:
                 training.config.save(own.config)
                 yield Written(checkpoint.save(own.model), f"model {number + 1}")
             config = config.changed({"train.steps": training.steps})
-        self.options.world.leave()
         if self.options.world.first:
-            yield from self._finish_folds(config)
+            self._save_folds(config)
+        yield from self.finish()
 
-    def _finish_folds(self, config: Config) -> Iterator[Event]:
+    def _save_folds(self, config: Config) -> None:
         """What takes one model takes the first."""
         own = [self.folder.fold(number) for number in range(config.split.folds)]
         config.save(self.folder.config)
@@ -209,8 +203,12 @@ class _Run:
         for one, model in zip(own, models):
             model.save(one.model)
         self.folder.copy(own[0])
+        self._end_training()
+
+    def _end_training(self) -> None:
+        """From here on, whoever goes on evaluates."""
+        write_json(self.folder.evaluating, {"sources": list(self.sources)})
         self.folder.resume.unlink(missing_ok=True)
-        yield from self.finish(models)
 
     def _stepping(self, notes: Mapping[str, Any] | None = None) -> Stepping:
         chosen = self.options
@@ -226,7 +224,7 @@ class _Run:
             checkpoint, splits={**splits, **checkpoint.splits}, fingerprints={**marks, **checkpoint.fingerprints}
         )
 
-    def _against_scratch(self, checkpoint: Checkpoint, start: Checkpoint) -> Iterator[Event]:
+    def against_scratch(self, checkpoint: Checkpoint, start: Checkpoint) -> Iterator[Event]:
         """With a model to start from: was it worth it?"""
         init = self.options.init
         if init is None or not self.options.control:
@@ -241,29 +239,15 @@ class _Run:
             if isinstance(event, Compared):
                 found.append(event)
             yield event
-        write_json(self.folder.path / "finetuning.json", [one.to_json() for one in found])
+        write_json(self.folder.finetuning, [one.to_json() for one in found])
 
-    def finish(self, models: Sequence[Checkpoint]) -> Iterator[Event]:
-        """Scores, figures and the page of a trained model, or of several; the pictures are the first one's."""
-        config = models[0].config
-        if config.evaluate.sessions != "none":
-            tested = [session for session in self.prepared.sessions if session.is_tested]
-            chosen = sample(tested) if config.evaluate.sessions == "sample" else tested
-            scores, each = score_sessions(models, chosen, options_of(config), truths=self._truths())
-            write_scores(scores, self.folder.path, existing="overwrite")
-            if decoded := to_decode(chosen, everything=config.evaluate.decode):
-                yield Said("decoding trial columns and behaviour, and mapping regions")
-                scores = with_decoding(scores, decoded, models[0])
-            write_scores(scores, self.folder.path, existing="overwrite")
-            self.folder.log_opening("fit", len(scores.sessions))
-            for number, one in enumerate(each):
-                write_scores(one, self.folder.fold(number).path, existing="overwrite")
-            yield Scored(scores)
-            yield Written(self.folder.scores, "scores")
-            windows = {s.windows.session: s.windows for s in chosen}
-            drawn = of_sessions(ModelPredictor(models[0]), windows, scores.sessions, strict=config.units.strict_regions)
-            figures.save(drawn, self.folder.figures)
-        yield Written(report.write(self.folder.path), "report")
+    def finish(self) -> Iterator[Event]:
+        """Scores, figures and the page of what was trained."""
+        chosen = self.options
+        files = model_files(self.folder.path) if chosen.world.first else ()
+        models = everywhere(files, chosen.world)
+        sessions, store = self.prepared.sessions, chosen.sources.store()
+        yield from Finishing(self.folder, models, sessions, self._truths(), store, chosen.world, chosen.stop).run()
 
     def _truths(self) -> dict[str, Truth]:
         found = {}

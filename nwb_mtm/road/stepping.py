@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nwb_mtm.distributed import World
 from nwb_mtm.errors import RunError
+from nwb_mtm.road.events import Stopped
 from nwb_mtm.road.gathering import Said
 from nwb_mtm.runs import RunFolder
 from nwb_mtm.training import Step, Training
@@ -16,14 +17,6 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 SAVE_SECONDS = 120.0  # between saves of the state that a stopped run goes on from
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """Training was asked to stop; its state is saved."""
-
-    folder: RunFolder
-    step: int
 
 
 @dataclass(frozen=True)
