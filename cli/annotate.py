@@ -64,7 +64,7 @@ def command(
     """
     from nwb_mtm.annotation.many import annotate_all
     from nwb_mtm.annotation.naming import plain_command
-    from nwb_mtm.annotation.writing import Options
+    from nwb_mtm.annotation.options import Options
     from nwb_mtm.sources.resolution import SourceOptions
 
     from .reading import watch

@@ -22,9 +22,9 @@ from nwb_mtm.annotation import annotate, check, read_predictions
 from nwb_mtm.annotation.blending import Grid, blend
 from nwb_mtm.annotation.making import from_prediction, make
 from nwb_mtm.annotation.naming import plain_command
+from nwb_mtm.annotation.options import Options
 from nwb_mtm.annotation.overlaps import before_and_after
 from nwb_mtm.annotation.predicting import from_model
-from nwb_mtm.annotation.writing import Options
 from nwb_mtm.binning import bin_spikes
 from nwb_mtm.errors import ConfigError, NwbMtmError, RecordingError, RunError
 from nwb_mtm.metrics import bits_per_spike

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from nwb_mtm.annotation.blending import Grid, blend
 from nwb_mtm.annotation.decoders import Decoders, activity_of
-from nwb_mtm.annotation.predicting import Fitted, cut_rows
+from nwb_mtm.annotation.fitted import Fitted, cut_rows
 from nwb_mtm.binning import bin_series
 from nwb_mtm.nwb.annotations import BEHAVIOR, Annotation, DecodedSeries
 from nwb_mtm.nwb.annotations_read import Written

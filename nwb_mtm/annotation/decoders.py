@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from nwb_mtm.annotation.predicting import Fitted
+from nwb_mtm.annotation.fitted import Fitted
 from nwb_mtm.splits import DROPPED, TEST, TRAIN, VALID
 from nwb_mtm.windows import Windows
 

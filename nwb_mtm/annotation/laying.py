@@ -1,21 +1,18 @@
 """Which windows are predicted, by which model, and where they lie on the grid."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from nwb_mtm.annotation.blending import Grid
+from nwb_mtm.annotation.fitted import Fitted
 from nwb_mtm.nwb.annotations import WindowTable
 from nwb_mtm.splits import PARTS, TEST
 
-if TYPE_CHECKING:
-    from nwb_mtm.annotation.predicting import Fitted
 
-
-def table_of(models: "Sequence[Fitted]", grid: Grid, *, extrapolate: bool = False) -> WindowTable:
+def table_of(models: Sequence[Fitted], grid: Grid, *, extrapolate: bool = False) -> WindowTable:
     """The windows of training as each model took them, and those that are predicted, each by one model."""
     parts = [_of_model(one, number, grid) for number, one in enumerate(models)]
     if extrapolate and not models[0].is_tiled:
@@ -33,18 +30,18 @@ def table_of(models: "Sequence[Fitted]", grid: Grid, *, extrapolate: bool = Fals
 Rows = tuple[ndarray, ndarray, ndarray, ndarray]  # first bin, model, part, whether of another kind
 
 
-def _of_model(fitted: "Fitted", number: int, grid: Grid) -> Rows:
+def _of_model(fitted: Fitted, number: int, grid: Grid) -> Rows:
     """Its windows as they were, and windows that overlap by half through its unseen time."""
     usual = grid.snap(fitted.windows.start)
     return _rows(fitted, np.concatenate([usual, _dense(fitted, grid)]) if fitted.is_tiled else usual, number, grid)
 
 
-def _late(fitted: "Fitted", number: int, grid: Grid) -> Rows:
+def _late(fitted: Fitted, number: int, grid: Grid) -> Rows:
     place, fold, part, late = _rows(fitted, _tiles(grid, fitted.recording.span, fitted.windows.bins), number, grid)
     return place, fold, part, ~late
 
 
-def _rows(fitted: "Fitted", start: Float[ndarray, " window"], number: int, grid: Grid) -> Rows:
+def _rows(fitted: Fitted, start: Float[ndarray, " window"], number: int, grid: Grid) -> Rows:
     place = np.round((start - grid.t0) / grid.bin_size).astype(np.int64)
     first = grid.t0 + place * grid.bin_size
     part = fitted.split.parts(first, first + fitted.windows.width)
@@ -69,7 +66,7 @@ def _once(place: ndarray, part: ndarray, models: int) -> ndarray:
     return np.flatnonzero(~again)
 
 
-def _dense(fitted: "Fitted", grid: Grid) -> Float[ndarray, " window"]:
+def _dense(fitted: Fitted, grid: Grid) -> Float[ndarray, " window"]:
     """Windows that overlap by half through every interval of unseen time, from its first bin to its last."""
     found = [_tiles(grid, (float(a), float(b)), fitted.windows.bins) for a, b in fitted.split.test]
     return np.concatenate(found) if found else np.zeros(0)

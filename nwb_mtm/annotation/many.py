@@ -10,7 +10,8 @@ from typing import Any
 
 from nwb_mtm.annotation.dandisets import describe, in_dandiset, write_card
 from nwb_mtm.annotation.naming import archive_path
-from nwb_mtm.annotation.writing import Annotated, Options, annotate, read_as_trained, read_options
+from nwb_mtm.annotation.options import Options
+from nwb_mtm.annotation.writing import Annotated, annotate, read_as_trained, read_options
 from nwb_mtm.archive.assets import Asset
 from nwb_mtm.errors import KINDS, NwbMtmError
 from nwb_mtm.recording import Recording, Source

@@ -1,7 +1,7 @@
 """From a trained model to a plan of windows: only time it was not trained on, on one regular grid."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -9,96 +9,26 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from nwb_mtm.alignment import cut
 from nwb_mtm.annotation.blending import Grid
+from nwb_mtm.annotation.fitted import Fitted, beside_all, cut_rows
 from nwb_mtm.annotation.laying import table_of
 from nwb_mtm.annotation.making import Plan
+from nwb_mtm.annotation.options import Options
 from nwb_mtm.annotation.provenance import model_facts
 from nwb_mtm.annotation.scoring import flagged_pairs
-from nwb_mtm.errors import ConfigError, RunError
+from nwb_mtm.errors import ConfigError
 from nwb_mtm.nwb.annotations import WindowTable
 from nwb_mtm.passes import RULES, Score
-from nwb_mtm.recording import Recording, overlap_share
-from nwb_mtm.splits import Split
+from nwb_mtm.recording import Recording
 from nwb_mtm.windows import Windows
 
 if TYPE_CHECKING:
-    from nwb_mtm.annotation.writing import Options
     from nwb_mtm.checkpoint import Checkpoint
 
-SAME_RECORDING = 0.5  # share of common units above which two recordings are one
 SCORE_OF: Mapping[str, Score] = {rule.scheme: score for score, rule in RULES.items()}
 
 
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A model beside one recording: the units it knows, in its order, and how the recording was split."""
-
-    checkpoint: "Checkpoint"
-    recording: Recording
-    windows: Windows  # as in training, all parts
-    split: Split
-
-    @property
-    def is_tiled(self) -> bool:
-        """Whether the model was trained on all time, not on windows around an event."""
-        return self.windows.alignment.startswith("tile")
-
-
-def beside(checkpoint: "Checkpoint", recording: Recording) -> Fitted:
-    """Find the recording among the model's sessions, by its key or by its spikes."""
-    key = known_session(checkpoint, recording)
-    names = checkpoint.vocabulary.units[key]
-    place = {name: i for i, name in enumerate(recording.units.keys)}
-    missing = [name for name in names if name not in place]
-    if missing:
-        raise RunError(
-            f"{recording.source.name} lacks {len(missing)} of the {len(names)} units that the model was trained on "
-            f"(first: {missing[0]}).",
-            kind="does_not_fit",
-        )
-    chosen = recording.select(np.array([place[name] for name in names], np.int64))
-    units = replace(chosen.units, regions=checkpoint.vocabulary.regions[key])
-    chosen = replace(chosen, key=key, units=units)
-    split = checkpoint.splits[key]
-    windows = cut(replace(chosen, behaviors={}), checkpoint.config.windows).windows.assigned(split)
-    return Fitted(checkpoint, chosen, windows, split)
-
-
-def beside_all(model: Any, recording: Recording) -> tuple[Fitted, ...]:
-    """The recording beside every model of a run."""
-    from nwb_mtm.predictor import load_folds
-
-    first, *others = load_folds(model)
-    fitted = beside(first, recording)
-    return (fitted, *(_other(fitted, checkpoint) for checkpoint in others))
-
-
-def _other(fitted: Fitted, checkpoint: "Checkpoint") -> Fitted:
-    key = fitted.recording.key
-    split = checkpoint.splits[key]
-    if checkpoint.vocabulary.units[key] != fitted.recording.units.keys:
-        raise RunError("The models of this run know different units; fit it again.", kind="does_not_fit")
-    return replace(fitted, checkpoint=checkpoint, windows=fitted.windows.assigned(split), split=split)
-
-
-def known_session(checkpoint: "Checkpoint", recording: Recording) -> str:
-    """The key under which the model knows a recording."""
-    marks = recording.fingerprint
-    shares = {key: overlap_share(marks, known) for key, known in checkpoint.fingerprints.items()}
-    best = max(shares, key=lambda key: shares[key], default="")
-    if best and shares[best] > SAME_RECORDING:
-        return best
-    if recording.key in checkpoint.vocabulary.units and not checkpoint.fingerprints.get(recording.key):
-        return recording.key
-    raise RunError(
-        f"The model was not trained on the units of {recording.source.name}; it knows "
-        f"{', '.join(checkpoint.vocabulary.sessions[:5])}.",
-        kind="does_not_fit",
-    )
-
-
-def from_model(model: Any, recording: Recording, options: "Options") -> Plan:
+def from_model(model: Any, recording: Recording, options: Options) -> Plan:
     """What the model is asked, and where."""
     if options.scheme not in SCORE_OF:
         raise ConfigError(f"Unknown scheme {options.scheme!r}; choose among {', '.join(SCORE_OF)}.", kind="bad_value")
@@ -142,21 +72,11 @@ def grid_of(fitted: Fitted) -> Grid:
     return Grid.covering(start, stop, windows.bin_size, origin=origin)
 
 
-def cut_rows(
-    fitted: Fitted, start: Float[ndarray, " row"], *, behaviors: bool = False
-) -> tuple[Windows, Int[ndarray, " kept"]]:
-    """Windows at the given starts, and which of these were observed enough to be cut."""
-    recording = fitted.recording if behaviors else replace(fitted.recording, behaviors={})
-    windows = Windows.at(recording, start, bins=fitted.windows.bins, bin_size=fitted.windows.bin_size)
-    kept = np.searchsorted(start, windows.start) if len(start) else np.zeros(0, np.int64)
-    return windows, kept
-
-
 def _rates(
     models: Sequence[Fitted],
     grid: Grid,
     table: WindowTable,
-    options: "Options",
+    options: Options,
     hide_with: Bool[ndarray, "unit unit"] | None,
     rows: Int[ndarray, " row"],
 ) -> list[Float[ndarray, "bin unit"]]:
@@ -174,7 +94,7 @@ def _rates(
 
 
 def _counts(
-    checkpoint: "Checkpoint", windows: Windows, options: "Options", hide_with: Bool[ndarray, "unit unit"] | None
+    checkpoint: "Checkpoint", windows: Windows, options: Options, hide_with: Bool[ndarray, "unit unit"] | None
 ) -> Float[ndarray, "window bin unit"]:
     from nwb_mtm import inference
 

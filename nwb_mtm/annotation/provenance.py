@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nwb_mtm.annotation.fitted import Fitted
 from nwb_mtm.annotation.naming import plain_command
+from nwb_mtm.annotation.options import Options
 from nwb_mtm.splits import Split
 
 if TYPE_CHECKING:
-    from nwb_mtm.annotation.predicting import Fitted
-    from nwb_mtm.annotation.writing import Options
     from nwb_mtm.checkpoint import Checkpoint
 
 
-def model_facts(models: "Sequence[Fitted]", options: "Options") -> dict[str, str]:
+def model_facts(models: Sequence[Fitted], options: Options) -> dict[str, str]:
     """What is stated of the model, or of every one of several."""
     fitted = models[0]
     checkpoint = fitted.checkpoint

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from nwb_mtm.annotation.making import Plan, from_prediction, make
 from nwb_mtm.annotation.naming import annotated_name
+from nwb_mtm.annotation.options import Options
 from nwb_mtm.archive.addresses import LocalAddress, parse
 from nwb_mtm.errors import ConfigError, RunError
 from nwb_mtm.landing import settle
@@ -19,38 +20,6 @@ from nwb_mtm.prediction import Prediction
 from nwb_mtm.recording import Recording
 from nwb_mtm.sources.reading import read, read_all
 from nwb_mtm.sources.resolution import SourceItem, SourceOptions
-
-Mode = Literal["auto", "copy", "sidecar", "in-place"]
-WHAT = ("rates", "latents", "behavior", "labels")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is written, and how."""
-
-    mode: Mode = "auto"
-    """`copy` or `sidecar` as fits the source (`auto`), one of them, or `in-place`."""
-    what: tuple[str, ...] = ("rates", "behavior", "labels")
-    """`rates` always; `behavior` and `labels` unless left out; `latents` on request."""
-    scheme: str = "neuron"
-    """How units are hidden: `neuron`, `causal`, `inter-region` or `intra-region`."""
-    folds: int = 10
-    """Folds of units; 0 hides one unit at a time."""
-    include_trained: bool = False
-    """Also write rates of training time, into a series of their own."""
-    extrapolate: bool = False
-    """Also predict time of another kind than the model was trained on."""
-    existing: str = "error"
-    """What to do when the output exists: `error`, `skip` or `overwrite`."""
-    targets: tuple[str, ...] | None = None
-    """Trial columns and behaviours to decode; all when None."""
-    command: str = ""
-    """The command line to state, file names only."""
-
-    def __post_init__(self) -> None:
-        for name in self.what:
-            if name not in WHAT:
-                raise ConfigError(f"{name!r} cannot be written; choose among {', '.join(WHAT)}.", kind="bad_value")
 
 
 @dataclass(frozen=True)
@@ -139,7 +108,7 @@ def annotation_of(recording: Recording, model: Any, options: Options) -> Annotat
     if isinstance(model, Prediction):
         return made
     from nwb_mtm.annotation.decoded import add_decoded
-    from nwb_mtm.annotation.predicting import beside_all
+    from nwb_mtm.annotation.fitted import beside_all
 
     return add_decoded(made, beside_all(model, recording), options.what, options.targets)
 
