@@ -1,8 +1,11 @@
 """From a dandiset's number to recordings, on an archive on this machine: what is moved, kept and said."""
 
 import errno
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -185,22 +188,35 @@ def test_a_flipped_byte_in_the_cache_is_read_again(archive: LoopbackArchive, opt
     assert first.fingerprint == second.fingerprint
 
 
+def forks_of(process: int) -> set[str]:
+    """The processes that a process has made."""
+    return set(Path(f"/proc/{process}/task/{process}/children").read_text().split())
+
+
+@pytest.mark.parametrize("forks", sorted({workers.FORKS, False}))
 def test_a_reader_that_is_killed_costs_one_asset(
-    archive: LoopbackArchive, options: SourceOptions, monkeypatch: pytest.MonkeyPatch
+    forks: bool, archive: LoopbackArchive, options: SourceOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = workers._Reader.run
+    give = workers._Crew.give
 
-    def run_and_kill(self: workers._Reader, number: int, task: dict[str, object]) -> workers.Done:
-        if number == 1:
-            self._started().kill()
-        return run(self, number, task)
+    def give_and_kill(self: workers._Crew, number: int, task: dict[str, object]) -> None:
+        before = forks_of(self.process.pid) if forks and self.process is not None else set()
+        give(self, number, task)
+        if number != 1 or self.process is None:
+            return
+        reader = {str(self.process.pid)}
+        while forks and not (reader := forks_of(self.process.pid) - before):
+            time.sleep(0.01)
+        os.kill(int(*reader), signal.SIGKILL)
 
-    monkeypatch.setattr(workers._Reader, "run", run_and_kill)
+    monkeypatch.setattr(workers, "FORKS", forks)
+    monkeypatch.setattr(workers._Crew, "give", give_and_kill)
     items = resolve(["000409"], options)
-    results = [result for _, result in read_all(items, options=options)]
+    results = [result for _, result in read_all(items, options=replace(options, jobs=1))]
     assert [isinstance(result, Recording) for result in results] == [True, False, True, True]
     assert isinstance(results[1], SourceError)
     assert results[1].kind == "reader_died"
+    assert "status -9" in str(results[1])
     monkeypatch.undo()
     archive.log.clear()
     assert len(recordings(items, options)) == 4
