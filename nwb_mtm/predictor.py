@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from nwb_mtm import inference
 from nwb_mtm.checkpoint import Checkpoint, Model
-from nwb_mtm.evaluation.scoring import Trained
+from nwb_mtm.evaluation.seen import Trained
 from nwb_mtm.passes import Score
 from nwb_mtm.runs import model_files
 from nwb_mtm.splits import Split

@@ -10,7 +10,8 @@ import pytest
 from nwb_mtm.baselines.oracle import Truth
 from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.evaluation.checks import drift_loss, trending_share, vanishing
-from nwb_mtm.evaluation.scoring import NOTHING_SEEN, evaluate
+from nwb_mtm.evaluation.scoring import evaluate
+from nwb_mtm.evaluation.seen import NOTHING_SEEN
 from nwb_mtm.scores import Scores
 from nwb_mtm.synthetic.session import Simulated, simulate
 from nwb_mtm.windows import Windows

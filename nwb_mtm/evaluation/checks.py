@@ -1,22 +1,19 @@
 """The box of checks: what could make these scores mean less than they seem to."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 from scipy import stats
 
-from nwb_mtm.evaluation.seen import duplicates, overlapping, perturbations, unseen, verdict
+from nwb_mtm.evaluation.seen import Trained, duplicates, overlapping, perturbations, unseen, verdict
 from nwb_mtm.evaluation.tallies import smallest_gain
 from nwb_mtm.metrics import LN2
 from nwb_mtm.regions import is_context
 from nwb_mtm.scores import Check, Scores
 from nwb_mtm.windows import Windows
-
-if TYPE_CHECKING:
-    from nwb_mtm.evaluation.scoring import Trained
 
 LEAST_WINDOWS = 30
 WORTH_SEEING = 0.02  # bits per spike; a test set that cannot show this gain is too small
@@ -30,7 +27,7 @@ CLIQUE = 4  # units at different places that share zero-lag spikes
 UNKNOWN_SHARE = 0.2
 
 
-def check(scores: Scores, sessions: Mapping[str, Windows], trained: "Trained") -> tuple[Check, ...]:
+def check(scores: Scores, sessions: Mapping[str, Windows], trained: Trained) -> tuple[Check, ...]:
     """All checks, in the order in which they should be read."""
     return (
         unseen(sessions, trained),

@@ -18,13 +18,13 @@ from nwb_mtm.evaluation.finding import Finding
 from nwb_mtm.evaluation.guarded import guarded_gain
 from nwb_mtm.evaluation.scoring import (
     Knows,
-    Trained,
     assembled,
     evaluate_session,
     part_counts,
     respect_training,
     unit_columns,
 )
+from nwb_mtm.evaluation.seen import Trained
 from nwb_mtm.evaluation.tallies import Tally, score_set
 from nwb_mtm.intervals import block_draws
 from nwb_mtm.metrics import LN2, Sums, UnitScores, constant_loss, unit_scores

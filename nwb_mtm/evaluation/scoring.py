@@ -1,7 +1,7 @@
 """Score a predictor on unseen time, beside its baselines, with intervals and checks."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,37 +10,22 @@ from nwb_mtm.baselines.oracle import Oracle, Truth
 from nwb_mtm.baselines.plain import Evidence
 from nwb_mtm.errors import RunError
 from nwb_mtm.evaluation.activity import Bench, Options, Predictor, Scored, score_activity
+from nwb_mtm.evaluation.checks import check
 from nwb_mtm.evaluation.extras import with_extras
 from nwb_mtm.evaluation.finding import Finding, means
 from nwb_mtm.evaluation.fingerprints import versions
 from nwb_mtm.evaluation.guarded import Guarding, make_guard, with_guard
 from nwb_mtm.evaluation.memory import remembering
+from nwb_mtm.evaluation.seen import NOTHING_SEEN, Trained, subject_of
 from nwb_mtm.passes import Score
 from nwb_mtm.recording import Recording, overlap_share
 from nwb_mtm.scores import Scores, SessionScores
 from nwb_mtm.sources.store import Store
-from nwb_mtm.splits import PARTS, Split
+from nwb_mtm.splits import PARTS
 from nwb_mtm.threads import threads_for
 from nwb_mtm.windows import BinnedBehavior, Windows
 
 SAME_RECORDING = 0.5  # share of common units above which two recordings are one
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """What a model has seen: the split, fingerprint and subject of every training session."""
-
-    splits: Mapping[str, Split] = field(default_factory=dict)
-    fingerprints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    name: str = ""
-
-    @property
-    def subjects(self) -> frozenset[str]:
-        """Subjects of training sessions."""
-        return frozenset(subject_of(key) for key in self.splits)
-
-
-NOTHING_SEEN = Trained()
 
 
 @runtime_checkable
@@ -106,8 +91,6 @@ def assembled(
         seeds=seeds(sessions.values(), chosen),
         versions=versions(),
     )
-    from nwb_mtm.evaluation.checks import check
-
     return replace(scores, checks=check(scores, sessions, trained))
 
 
@@ -208,15 +191,6 @@ def refuse_known_names(sessions: Mapping[str, Windows], trained: Trained) -> Non
                     "which the model was trained on.",
                     kind="seen_in_training",
                 )
-
-
-def subject_of(key: str) -> str:
-    """The subject in a session's key.
-
-    >>> subject_of("mouse1/a")
-    'mouse1'
-    """
-    return key.split("/", 1)[0]
 
 
 def split_name(windows: Windows) -> str:

@@ -1,7 +1,7 @@
 """Checks of time: seen in training, recorded twice, scored twice, or perturbed."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -11,10 +11,8 @@ from nwb_mtm.binning import merge_intervals, touches
 from nwb_mtm.nwb.targets import perturbed
 from nwb_mtm.recording import overlap_share
 from nwb_mtm.scores import Check
+from nwb_mtm.splits import Split
 from nwb_mtm.windows import Windows
-
-if TYPE_CHECKING:
-    from nwb_mtm.evaluation.scoring import Trained
 
 SAME_RECORDING = 0.5  # of the units
 SAME_TIME = 0.9  # of the shorter one's windows start with one of the other; two animals' trials never do
@@ -23,13 +21,39 @@ OVERLAPPING = 0.05  # of the test windows share time with another
 CHANGED = float(np.log(1.5))  # of a unit's rate in the windows of a perturbation
 
 
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a model has seen: the split, fingerprint and subject of every training session."""
+
+    splits: Mapping[str, Split] = field(default_factory=dict)
+    fingerprints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    name: str = ""
+
+    @property
+    def subjects(self) -> frozenset[str]:
+        """Subjects of training sessions."""
+        return frozenset(subject_of(key) for key in self.splits)
+
+
+NOTHING_SEEN = Trained()
+
+
+def subject_of(key: str) -> str:
+    """The subject in a session's key.
+
+    >>> subject_of("mouse1/a")
+    'mouse1'
+    """
+    return key.split("/", 1)[0]
+
+
 def verdict(name: str, status: str, found: Sequence[str], fine: str) -> Check:
     """A pass with what is fine, or the status with what was found."""
     listed = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
     return Check(name, status, listed) if found else Check(name, "pass", fine)
 
 
-def unseen(sessions: Mapping[str, Windows], trained: "Trained") -> Check:
+def unseen(sessions: Mapping[str, Windows], trained: Trained) -> Check:
     """No test window may touch time that was trained on, or chosen on; a split by hand is checked by its windows."""
     found = []
     for key, one in sessions.items():
@@ -49,7 +73,7 @@ def _spans(windows: Windows) -> Float[ndarray, "interval 2"]:
     return merge_intervals(np.stack([windows.start[some], windows.stop[some]], axis=1))
 
 
-def duplicates(sessions: Mapping[str, Windows], trained: "Trained") -> Check:
+def duplicates(sessions: Mapping[str, Windows], trained: Trained) -> Check:
     """One recording under two names fails; one in two files, or subjects that were trained on, are named."""
     keys, found, said = list(sessions), [], []
     for i, one in enumerate(keys):

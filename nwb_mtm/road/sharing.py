@@ -15,6 +15,7 @@ from nwb_mtm.errors import RunError
 from nwb_mtm.evaluation import finding, fingerprints, pooling, scoring
 from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.evaluation.finding import Finding
+from nwb_mtm.evaluation.seen import NOTHING_SEEN, Trained
 from nwb_mtm.landing import placing
 from nwb_mtm.predictor import ModelPredictor
 from nwb_mtm.road.decoding import session_parts
@@ -106,8 +107,8 @@ class Evaluation:
         return tuple(ModelPredictor(model) for model in self.models)
 
     @property
-    def _trained(self) -> scoring.Trained:
-        return self._predictors[0].trained if self.models else scoring.NOTHING_SEEN
+    def _trained(self) -> Trained:
+        return self._predictors[0].trained if self.models else NOTHING_SEEN
 
     @cached_property
     def _by_key(self) -> dict[str, Session]:
