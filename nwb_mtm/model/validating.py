@@ -24,6 +24,7 @@ VALID_FOLDS = 5
 MOST_SESSIONS, MOST_WINDOWS = 8, 64
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the transformers together
 SCALES = (0.85, 1.0, 1.15)  # of the change about the units' means
+CAUTION = 0.03  # bits that another scale than 1 must gain, times the root of the validation windows
 
 
 def spread(sessions: Sequence[Windows]) -> list[Windows]:
@@ -71,16 +72,18 @@ def look(
     `total` adds up what several processes found on their own sessions.
     """
     offered, voices = [scale * weight for weight in _weights(model) for scale in SCALES], len(model.voices)
-    sums = torch.zeros(len(SCORES), len(offered) + voices + 1, dtype=torch.float64)  # at the end the sessions
+    unlike = np.array([abs(weight.sum() - 1.0) > 0.01 for weight in offered])
+    sums = torch.zeros(len(SCORES), len(offered) + voices + 2, dtype=torch.float64)  # at the end windows and sessions
     for windows in sessions:
         for score, bias, said in _voices(model, windows, vocabulary, config, device):
             bits = _bits(windows, bias, said, [*offered, *np.eye(voices)])
-            sums[SCORES.index(score)] += torch.tensor([*bits, 1.0], dtype=torch.float64)
+            sums[SCORES.index(score)] += torch.tensor([*bits, len(windows), 1.0], dtype=torch.float64)
     sums = total(sums)
-    means = {score: (row[:-1] / row[-1]).numpy() for score, row in zip(SCORES, sums) if row[-1] > 0}
+    means = {score: (row[:-2] / row[-1]).numpy() for score, row in zip(SCORES, sums) if row[-1] > 0}
     overall = np.mean(list(means.values()), axis=0)
-    best = {score: int(bits[: len(offered)].argmax()) for score, bits in means.items()}
-    share = torch.tensor(offered[int(overall[: len(offered)].argmax())]).float().repeat(len(SCHEMES), 1)
+    doubt = unlike * CAUTION / max(1.0, float(sums[:, -2].max())) ** 0.5
+    best = {score: int((bits[: len(offered)] - doubt).argmax()) for score, bits in means.items()}
+    share = torch.tensor(offered[int((overall[: len(offered)] - doubt).argmax())]).float().repeat(len(SCHEMES), 1)
     for score, row in best.items():
         share[SCHEMES.index(RULES[score].scheme)] = torch.tensor(offered[row]).float()
     scores = {str(score): float(means[score][row]) for score, row in best.items()}
