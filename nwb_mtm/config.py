@@ -173,6 +173,8 @@ class TrainConfig:
     """Peak learning rate of the transformer."""
     linear_rate: float = 1e-2
     """Peak learning rate of the linear path."""
+    tuning_rate: float = 0.0
+    """The same where training starts from another model; filled in then, 0 otherwise."""
     weight_decay: float = 0.05
     """Decay of the transformer's weights."""
     warmup: float = 0.05
@@ -228,9 +230,8 @@ class Config:
         try:
             table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
-            raise SourceError(
-                f"Cannot read the settings {Path(path).name}: {error.strerror}.", kind="not_found"
-            ) from error
+            said = f"Cannot read the settings {Path(path).name}: {error.strerror}."
+            raise SourceError(said, kind="not_found") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{Path(path).name} is no valid TOML: {error}.", kind="bad_value") from error
         return cls.from_table(table)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from nwb_mtm.model.settling import settle
 from nwb_mtm.model.sharding import Rows, has_rows, keep_rows, some_sessions
 from nwb_mtm.model.sizes import enough_steps, sized
 from nwb_mtm.model.start import new_model
+from nwb_mtm.model.transfer import tuned
 from nwb_mtm.model.validating import Look, holding, look, spread
 from nwb_mtm.resuming import pack, part, unpack, weight_of
 from nwb_mtm.sampling import Sampler
@@ -69,10 +70,9 @@ class Training:
         world: World = ALONE,
     ) -> None:
         config = config or Config()
-        if seed is not None:
-            config = config.changed({"train.seed": seed})
+        config = config if seed is None else config.changed({"train.seed": seed})
         if init is not None:
-            config = replace(config, model=init.config.model)
+            config = tuned(config, init.config.model)
         if freeze is not None:
             config = config.changed({"train.freeze": freeze})
         self.windows = [one for one in windows if len(one)]
@@ -118,9 +118,8 @@ class Training:
         self.own = some_sessions(self.vocabulary, kept[self.world.rank])
 
     def _new_model(self, init: Checkpoint | None) -> MtM:
-        mine = [one for one in self.windows if one.session in self.own.units]
         known = None if init is None else (init.weights, init.vocabulary)
-        model = new_model(self.config, self.vocabulary, self.bins, mine, known)
+        model = new_model(self.config, self.vocabulary, self.bins, self.windows, known, self.own.units)
         if self.world.size > 1:
             keep_rows(model, self.rows[self.world.rank])
         return model
@@ -150,6 +149,8 @@ class Training:
         if not self.steps:
             self.steps = self._steps_for_budget()
         every = max(1, self.steps // LOOKS)
+        if self.config.train.tuning_rate and self.step == 0:
+            self._look()  # what the other model knew may be best already
         while self.step < self.steps:
             began, first = time.perf_counter(), self.step + 1
             ahead = AHEAD if self.device.type == "cuda" else 1

@@ -148,7 +148,7 @@ def make_optimizer(model: MtM, train: TrainConfig) -> torch.optim.AdamW:
             continue
         (linear if name.startswith(("linear.", "bias")) else rest).append(parameter)
     groups = [
-        {"params": linear, "lr": train.linear_rate, "weight_decay": 0.0},
+        {"params": linear, "lr": train.tuning_rate or train.linear_rate, "weight_decay": 0.0},
         {"params": rest, "lr": train.learning_rate, "weight_decay": train.weight_decay},
     ]
     groups = [{**group, "peak": group["lr"]} for group in groups if group["params"]]

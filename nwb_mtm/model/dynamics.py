@@ -56,7 +56,7 @@ class Dynamics(nn.Module):
     ) -> tuple[Float[Tensor, "pattern window bin latent"], Float[Tensor, "pattern bin latent latent"]]:
         """Mean and covariance: from all bins, or in each bin from earlier ones alone."""
         transition, noise = self.matrices()
-        prior, gain = _covariances(precision, transition, noise)
+        prior, gain = covariances(precision, transition, noise)
         drive = self.inputs(evidence.shape[2])
         means, surprise = _filter(evidence, precision, prior, gain, transition, drive)
         if causal:
@@ -69,7 +69,7 @@ Matrices = Float[Tensor, "pattern bin latent latent"]
 Vectors = Float[Tensor, "pattern bin window latent"]
 
 
-def _covariances(precision: Matrices, transition: Tensor, noise: Tensor) -> tuple[Matrices, Matrices]:
+def covariances(precision: Matrices, transition: Tensor, noise: Tensor) -> tuple[Matrices, Matrices]:
     """Predicted covariances P, and (I + P J)⁻¹ for the precision J that each bin adds."""
     eye = torch.eye(len(transition), device=transition.device)
     p = eye.expand(len(precision), -1, -1)

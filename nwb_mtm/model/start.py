@@ -1,6 +1,6 @@
 """Where training starts: mean rates, and latents from the covariance between units at short lags."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -9,7 +9,9 @@ from numpy import ndarray
 from torch import Tensor
 
 from nwb_mtm.config import Config
-from nwb_mtm.model.align import align
+from nwb_mtm.model.align import MOST_SESSIONS, Learnt, agree, align
+from nwb_mtm.model.compute import few_threads
+from nwb_mtm.model.explaining import Session
 from nwb_mtm.model.mtm import MtM, build
 from nwb_mtm.model.tokens import SmoothBins
 from nwb_mtm.model.transfer import freeze_trunk, transfer
@@ -28,29 +30,61 @@ def new_model(
     config: Config,
     vocabulary: Vocabulary,
     bins: int,
-    windows: Iterable[Windows],
+    windows: Sequence[Windows],
     init: tuple[Mapping[str, Tensor], Vocabulary] | None = None,
+    held: Container[str] | None = None,
 ) -> MtM:
-    """A model that starts from these sessions' own spikes, and from the weights of another when there is one."""
+    """A model that starts from these sessions' own spikes, and from the weights of another when there is one.
+
+    Rows are those of the sessions that are held here, or of all; the trunk is the same for whoever holds which.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.train.seed)
         model = build(config, vocabulary, bins)
-    sessions = [(one, vocabulary.unit_rows(one.session, one.units.keys)) for one in windows]
-    for one, rows in sessions:
-        start_from(model, rows, one.counts, one.valid)
+    own = [one for one in windows if held is None or one.session in held]
+    for one in own:
+        start_from(model, vocabulary.unit_rows(one.session, one.units.keys), one.counts, one.valid)
         release(one.counts)
     if init is not None:
-        weights, known = init
-        kept = config.train.freeze == "trunk" or any(key in known.units for key in vocabulary.units)
-        transfer(weights, known, model, vocabulary, dynamics=kept)
+        transfer(*init, model, vocabulary)
         if model.slow is not None:
             model.slow.forget()
-        for one, rows in sessions:
-            if model.linear is not None and kept and one.session not in known.units:
-                align(model.linear, rows, one.counts, one.valid)
+    if model.linear is not None and (init is not None or len({one.session for one in windows}) > 1):
+        with few_threads(model):
+            place = _learnt_before(*init) if init is not None else _learn_together(model, vocabulary, windows)
+            for one in own:
+                if one.session not in place.sessions:
+                    align(model.linear, model.bias, _session(one, vocabulary), place)
     if config.train.freeze == "trunk":
         freeze_trunk(model)
     return model
+
+
+def _learnt_before(weights: Mapping[str, Tensor], known: Vocabulary) -> Learnt:
+    """What a trained model's rows say of others."""
+    decode, encode = weights["linear.decode.rows"], weights["linear.encode.rows"]
+    return Learnt.of(decode, encode, [label for labels in known.regions.values() for label in labels], known.sessions)
+
+
+@torch.no_grad()
+def _learn_together(model: MtM, vocabulary: Vocabulary, windows: Sequence[Windows]) -> Learnt:
+    """Let the largest sessions agree on their latents; what their rows say of others."""
+    assert model.linear is not None
+    largest = sorted(windows, key=lambda one: -len(one) * one.bins * len(one.units))
+    some = list({one.session: one for one in largest if one.bins == largest[0].bins}.values())[:MOST_SESSIONS]
+    sessions = [_session(one, vocabulary) for one in some]
+    for one, session in zip(some, sessions):
+        start_from(model, session.where.numpy(), one.counts, one.valid)
+        release(one.counts)
+    agree(model.linear, model.bias, sessions)
+    where, labels = torch.cat([one.where for one in sessions]), [label for one in sessions for label in one.labels]
+    decode, encode = model.linear.decode.rows[where], model.linear.encode.rows[where]
+    return Learnt.of(decode, encode, labels, [one.session for one in some])
+
+
+def _session(windows: Windows, vocabulary: Vocabulary) -> Session:
+    rows = vocabulary.unit_rows(windows.session, windows.units.keys)
+    return Session.of(rows, windows.counts, windows.valid, vocabulary.regions[windows.session])
 
 
 @torch.no_grad()

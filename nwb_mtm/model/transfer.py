@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from nwb_mtm.config import Config, ModelConfig
 from nwb_mtm.model.mtm import MtM
 from nwb_mtm.vocabulary import Vocabulary
 
@@ -17,21 +19,25 @@ OWN = (
     "decode.rows",
     "encode.rows",
 )  # start from the new session's own spikes
+TUNING_RATE = 1.5e-3  # of a linear path that another model began: few trials would lead it astray
 SPREAD = 0.1  # noise around a region's mean row, as a share of the rows' spread
 
 
+def tuned(config: Config, model: ModelConfig) -> Config:
+    """Settings of a run that starts from another model: its sizes, and small steps of the linear path."""
+    rate = config.train.tuning_rate or TUNING_RATE
+    return replace(config, model=model, train=replace(config.train, tuning_rate=rate))
+
+
 @torch.no_grad()
-def transfer(weights: Mapping[str, Tensor], old: Vocabulary, model: MtM, new: Vocabulary, *, dynamics: bool) -> None:
+def transfer(weights: Mapping[str, Tensor], old: Vocabulary, model: MtM, new: Vocabulary) -> None:
     """Copy a model's trunk; units it knows keep their rows, others start near the mean row of their region.
 
-    Latents mean nothing without rows that were trained with them: where all sessions are new, dynamics that
-    start from their own covariances end better (measured), and `dynamics` is False.
+    In the linear path the rows of new sessions wait to be aligned with the trunk.
     """
     known, rows = _matches(old, new)
     state = model.state_dict()
     for name, tensor in weights.items():
-        if name.startswith("linear.") and not dynamics:
-            continue
         if is_row(name):
             if own(name) not in OWN:
                 state[name].copy_(likely_rows(tensor, old, new))

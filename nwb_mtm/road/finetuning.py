@@ -60,8 +60,12 @@ def control(
 
 def _scratch(config: Config, prepared: Prepared, limit: int | None) -> Training:
     train = [first_windows(one, limit) for one in prepared.part("train")]
-    free = config.changed({"train.freeze": ""})
-    return Training(train, prepared.part("valid"), free, prepared.vocabulary)
+    return Training(train, prepared.part("valid"), scratch_config(config), prepared.vocabulary)
+
+
+def scratch_config(config: Config) -> Config:
+    """The same settings without those of a model that starts from another."""
+    return config.changed({"train.freeze": "", "train.tuning_rate": 0.0})
 
 
 def first_windows(windows: Windows, limit: int | None) -> Windows:

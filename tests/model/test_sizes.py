@@ -1,15 +1,9 @@
-"""Size follows from the sessions, and new units find their place in a trained trunk."""
+"""Size follows from the sessions."""
 
-import numpy as np
 import populations
-import torch
 
 from nwb_mtm.config import Config
-from nwb_mtm.model import build
-from nwb_mtm.model.align import align
 from nwb_mtm.model.sizes import sized
-from nwb_mtm.model.start import start_from
-from nwb_mtm.vocabulary import Vocabulary
 
 
 def test_regions_have_latents_of_their_own_and_some_are_shared() -> None:
@@ -36,23 +30,6 @@ def test_a_second_voice_is_added_where_little_is_recorded_or_the_budget_is_long(
 def test_stated_sizes_are_kept() -> None:
     config = Config().changed({"model.latents": 7, "model.layers": 2, "model.voices": 3, "model.slow": 5})
     assert sized(config, [populations.windows()]) == config
-
-
-def test_aligned_units_have_the_covariance_their_spikes_have() -> None:
-    torch.manual_seed(0)
-    one = populations.windows(count=200, bins=20)
-    config = Config().changed({"model.latents": 4, "model.layers": 0})
-    model = build(config, Vocabulary.from_windows([one]), 20)
-    rows = np.arange(12)
-    start_from(model, rows, one.counts, one.valid)
-    assert model.linear is not None
-    align(model.linear, rows, one.counts, one.valid)
-    weights = model.linear.decode.rows.detach().numpy()
-    mean = one.counts.mean((0, 1))
-    change = one.counts - mean
-    wanted = np.einsum("wtn,wtm->nm", change[:, :-1], change[:, 1:]) / (200 * 19) / mean[:, None] / mean
-    off = ~np.eye(12, dtype=bool)
-    assert np.corrcoef((weights @ weights.T)[off], wanted[off])[0, 1] > 0.8
 
 
 def test_transformers_are_as_many_as_data_and_budget_allow() -> None:

@@ -1,0 +1,95 @@
+"""Does pretraining help? Simulated sessions of one species, then few trials of a new one, beside those trials alone.
+
+Every species has its own dynamics; sessions of a species share them, and no unit. The new session's first trials
+are trained on and validated with (70 and 10 in a hundred); all others are test trials.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from nwb_mtm import inference
+from nwb_mtm.checkpoint import Checkpoint
+from nwb_mtm.config import Config
+from nwb_mtm.model.validating import mean_bits
+from nwb_mtm.passes import SCORES
+from nwb_mtm.splits import TEST
+from nwb_mtm.synthetic import simulate
+from nwb_mtm.training import Training
+from nwb_mtm.windows import Windows
+
+T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 8: 2.36, 10: 2.26}  # of so many differences
+
+
+def species(seed: int, given: argparse.Namespace) -> tuple[list[Windows], Windows]:
+    """Sessions to pretrain on, and a new one of which few trials are known."""
+    drawn = simulate(sessions=given.sessions + 1, units=given.units, trials=given.long, seed=seed)
+    *before, last = [Windows.around(one.recording, "stim_on_time") for one in drawn]
+    few = last.take(np.arange(given.trials)).with_split("random")
+    part = np.full(len(last), TEST)
+    part[: given.trials] = few.part
+    return [one.with_split("random") for one in before], replace(last, part=part)
+
+
+def scores(checkpoint: Checkpoint, windows: Windows) -> np.ndarray:
+    """The four scores on test windows."""
+    test = windows.only("test")
+    found = [mean_bits(test.counts, test.valid, inference.predict(checkpoint, test, score)) for score in SCORES]
+    return np.array(found)
+
+
+def trained(training: Training) -> Checkpoint:
+    """What training ends with."""
+    for _ in training:
+        pass
+    return training.checkpoint()
+
+
+def one_species(seed: int, given: argparse.Namespace) -> dict[str, np.ndarray]:
+    """Scores of every way to the new session."""
+    before, new = species(seed, given)
+    sizes = {"train.seed": seed} | ({"model.layers": given.layers} if given.layers >= 0 else {})
+    config = Config().changed({**sizes, "train.steps": given.tuning_steps})
+    first = config.changed({"train.steps": given.steps})
+    pretrained = trained(Training([w.only("train") for w in before], [w.only("valid") for w in before], first))
+    some, valid = [new.only("train")], [new.only("valid")]
+    tuning = Training(some, valid, config, init=pretrained)
+    frozen = Training(some, valid, config, init=pretrained, freeze="trunk")
+    found = {"aligned, not trained": scores(tuning.checkpoint(), new)}
+    found["finetuned, rows alone"] = scores(trained(frozen), new)
+    found["finetuned"] = scores(trained(tuning), new)
+    same = config.changed({f"model.{k}": v for k, v in tuning.config.to_table()["model"].items() if k != "preset"})
+    found["from scratch"] = scores(trained(Training(some, valid, same)), new)
+    return found
+
+
+def main() -> None:
+    """Print every species' scores, then means and paired differences."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    defaults = {"species": 4, "first": 1, "sessions": 8, "units": 80, "long": 100, "trials": 50}
+    for name, default in {**defaults, "steps": 300, "tuning-steps": 200, "layers": -1}.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"{'':30}" + "".join(f"{score:>15}" for score in SCORES))
+    rows: dict[str, list[np.ndarray]] = {}
+    for seed in range(given.first, given.first + given.species):
+        began = time.process_time()
+        for name, bits in one_species(seed, given).items():
+            rows.setdefault(name, []).append(bits)
+            print(f"species {seed}: {name:19}" + "".join(f"{b:15.3f}" for b in bits), flush=True)
+        print(f"({time.process_time() - began:.0f} s)", flush=True)
+    for name, bits in rows.items():
+        print(f"{name:30}" + "".join(f"{b:15.3f}" for b in np.mean(bits, axis=0)))
+    if given.species in T_95:
+        gain = np.array(rows["finetuned"]) - np.array(rows["from scratch"])
+        half = T_95[given.species] * gain.std(axis=0, ddof=1) / given.species**0.5
+        cells = [f"{m:+.3f} ±{h:.3f}" for m, h in zip(gain.mean(axis=0), half)]
+        print(f"{'finetuned over scratch':30}" + "".join(f"{cell:>15}" for cell in cells))
+
+
+if __name__ == "__main__":
+    main()
