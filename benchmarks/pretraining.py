@@ -16,6 +16,7 @@ from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.config import Config
 from nwb_mtm.model.validating import mean_bits
 from nwb_mtm.passes import SCORES
+from nwb_mtm.road.finetuning import scratch_config
 from nwb_mtm.splits import TEST
 from nwb_mtm.synthetic import simulate
 from nwb_mtm.training import Training
@@ -61,7 +62,7 @@ def one_species(seed: int, given: argparse.Namespace) -> dict[str, np.ndarray]:
     found = {"aligned, not trained": scores(tuning.checkpoint(), new)}
     found["finetuned, rows alone"] = scores(trained(frozen), new)
     found["finetuned"] = scores(trained(tuning), new)
-    same = config.changed({f"model.{k}": v for k, v in tuning.config.to_table()["model"].items() if k != "preset"})
+    same = scratch_config(replace(config, model=tuning.config.model))
     found["from scratch"] = scores(trained(Training(some, valid, same)), new)
     return found
 

@@ -34,9 +34,7 @@ class WindowConfig:
         positive("windows.bin", self.bin)
         positive("windows.before + windows.after", self.before + self.after)
         if self.tile < 0:
-            raise ConfigError(
-                f"windows.tile is {self.tile}; it is a width in seconds, or 0 for none.", kind="bad_value"
-            )
+            raise ConfigError(f"windows.tile is {self.tile}; it is a width in seconds, or 0.", kind="bad_value")
 
 
 @dataclass(frozen=True)
@@ -127,6 +125,8 @@ class ModelConfig:
     """`default`, or a published member of the family (`nwb-mtm config show --preset NAME`)."""
     latents: int = -1
     """Latents of the linear path; -1 lets the number of units and windows decide, 0 leaves it out."""
+    carried: bool = False
+    """A second linear path, carried over from the model that training starts from; filled in then."""
     homes: tuple[str, ...] = ()
     """Latents that only one region's units load on, as REGION=COUNT; filled in from the sessions."""
     prior: float = 0.01
@@ -261,8 +261,8 @@ class Config:
         5
         """
         table = self.to_table()
-        wanted = str(changes.get("model.preset", self.model.preset))
-        brought = {} if wanted == self.model.preset else {**_plain(), **fixed_by(wanted)}
+        wanted = changes.get("model.preset", self.model.preset)
+        brought = {} if wanted == self.model.preset else {**_plain(), **fixed_by(str(wanted))}
         for section, key, value in _parted({**brought, **changes}):
             if section not in table or key not in table[section]:
                 raise unknown(f"{section}.{key}", [f"{s}.{k}" for s, keys in table.items() for k in keys])
@@ -289,8 +289,7 @@ class Config:
 
 def _plain() -> dict[str, Any]:
     """The defaults of all that a preset may fix."""
-    table = Config().to_table()
-    return {f"{section}.{key}": table[section][key] for section, key, _ in _parted(dict.fromkeys(EVERY))}
+    return {f"{section}.{key}": Config().to_table()[section][key] for section, key, _ in _parted(dict.fromkeys(EVERY))}
 
 
 def _parted(changes: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:

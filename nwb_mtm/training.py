@@ -23,7 +23,7 @@ from nwb_mtm.model.settling import settle
 from nwb_mtm.model.sharding import Rows, has_rows, keep_rows, some_sessions
 from nwb_mtm.model.sizes import enough_steps, sized
 from nwb_mtm.model.start import new_model
-from nwb_mtm.model.transfer import tuned
+from nwb_mtm.model.transfer import is_fresh, tuned
 from nwb_mtm.model.validating import Look, holding, look, spread
 from nwb_mtm.resuming import pack, part, unpack, weight_of
 from nwb_mtm.sampling import Sampler
@@ -72,9 +72,7 @@ class Training:
         config = config or Config()
         config = config if seed is None else config.changed({"train.seed": seed})
         if init is not None:
-            config = tuned(config, init.config.model)
-        if freeze is not None:
-            config = config.changed({"train.freeze": freeze})
+            config = tuned(config, init.config.model, freeze, fresh=is_fresh(windows, init.vocabulary))
         self.windows = [one for one in windows if len(one)]
         self.valid = [one for one in valid if len(one)]
         if not self.windows:

@@ -27,7 +27,7 @@ MOST_SESSIONS = 12  # that dynamics are learnt from; the others are aligned to t
 
 
 @torch.no_grad()
-def agree(linear: LinearPath, bias: Float[Tensor, "row voice"], sessions: Sequence[Session]) -> None:
+def agree(linear: LinearPath, bias: Float[Tensor, " row"], sessions: Sequence[Session]) -> None:
     """Explain the largest session, find the others' places in its latents, then explain all of them together.
 
     Left alone, every session would name its latents in an order and with signs of its own. What tells them apart
@@ -48,7 +48,7 @@ def agree(linear: LinearPath, bias: Float[Tensor, "row voice"], sessions: Sequen
 
 
 def explain(
-    linear: LinearPath, bias: Float[Tensor, "row voice"], sessions: Sequence[Session], *, poisson: bool = False
+    linear: LinearPath, bias: Float[Tensor, " row"], sessions: Sequence[Session], *, poisson: bool = False
 ) -> None:
     """One round: beliefs about the latents, then the weights (and the dynamics) that fit them best."""
     where = torch.cat([one.where for one in sessions])
@@ -58,7 +58,7 @@ def explain(
         prior = prior_of(one, known, linear.home[one.where])
         belief = believe(linear, one, linear.encode.rows[one.where])
         if poisson:
-            rows, bias[one.where, 0] = poisson_rows(belief, one, prior, linear.decode.rows[one.where])
+            rows, bias[one.where] = poisson_rows(belief, one, prior, linear.decode.rows[one.where])
         else:
             rows = linear_rows(belief, one, prior)
         _set(linear, one, rows)
@@ -97,7 +97,7 @@ class Learnt:
 
 
 @torch.no_grad()
-def align(linear: LinearPath, bias: Float[Tensor, "row voice"], session: Session, learnt: Learnt) -> None:
+def align(linear: LinearPath, bias: Float[Tensor, " row"], session: Session, learnt: Learnt) -> None:
     """Rows with which the trunk explains a new session's spikes, starting from its units' mean responses.
 
     The trunk stays as it is, and every unit's region says what is likely of its row. A trunk that expects no
@@ -114,4 +114,4 @@ def align(linear: LinearPath, bias: Float[Tensor, "row voice"], session: Session
         belief = believe(linear, session, rows @ learnt.reading * home)
     linear.decode.rows[session.where] = rows
     linear.encode.rows[session.where] = rows @ learnt.reading
-    bias[session.where, 0] = level
+    bias[session.where] = level

@@ -142,13 +142,18 @@ def side_by_side(model: MtM) -> Callable[..., Iterator[Any]]:
 def make_optimizer(model: MtM, train: TrainConfig) -> torch.optim.AdamW:
     """One rate for the linear path, another and decay for the transformer."""
     linear: list[nn.Parameter] = []
+    carried: list[nn.Parameter] = []
     rest: list[nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        (linear if name.startswith(("linear.", "bias")) else rest).append(parameter)
+        (linear if name.startswith(("linear.", "bias")) else carried if name.startswith("carried.") else rest).append(
+            parameter
+        )
+    gentle = train.tuning_rate or train.linear_rate
     groups = [
-        {"params": linear, "lr": train.tuning_rate or train.linear_rate, "weight_decay": 0.0},
+        {"params": linear, "lr": gentle if model.carried is None else train.linear_rate, "weight_decay": 0.0},
+        {"params": carried, "lr": gentle, "weight_decay": 0.0},
         {"params": rest, "lr": train.learning_rate, "weight_decay": train.weight_decay},
     ]
     groups = [{**group, "peak": group["lr"]} for group in groups if group["params"]]

@@ -17,6 +17,8 @@ from nwb_mtm.model.tables import Targets, look_up, wanted
 from nwb_mtm.model.transformer import Transformer, make_tokenizer
 from nwb_mtm.vocabulary import Vocabulary
 
+PATHS = ("linear", "carried")  # what linear paths are called
+
 
 class MtM(nn.Module):
     """Log expected counts from several voices: a linear path and transformers, each trained on its own.
@@ -28,21 +30,31 @@ class MtM(nn.Module):
     share: Tensor
 
     def __init__(
-        self, rows: int, linear: LinearPath | None, transformers: Sequence[Transformer], slow: Slow | None = None
+        self,
+        rows: int,
+        linear: LinearPath | None,
+        transformers: Sequence[Transformer],
+        slow: Slow | None = None,
+        carried: LinearPath | None = None,
     ) -> None:
         super().__init__()
         self.linear = linear
+        self.carried = carried
         self.transformers = nn.ModuleList(transformers)
         self.slow = slow
-        count = len(transformers) + (linear is not None)
+        count = len(self.voices)
         self.bias = nn.Parameter(torch.full((rows, count), -2.0))
         self.register_buffer("share", torch.full((len(SCHEMES), count), 1.0 / count))
 
     @property
+    def paths(self) -> list[LinearPath]:
+        """The linear path, and the one carried over from another model."""
+        return [one for one in (self.linear, self.carried) if one is not None]
+
+    @property
     def voices(self) -> list[LinearPath | Transformer]:
-        """Everyone who speaks, the linear path first."""
-        found: list[LinearPath | Transformer] = [] if self.linear is None else [self.linear]
-        return found + [one for one in self.transformers if isinstance(one, Transformer)]
+        """Everyone who speaks, linear paths first."""
+        return [*self.paths, *(one for one in self.transformers if isinstance(one, Transformer))]
 
     def forward(self, batch: Batch, mask: Mask, targets: Targets = None) -> Float[Tensor, "batch bin target"]:
         """Log expected count per bin, of all units or the targets alone: the mean of all voices that count."""
@@ -69,7 +81,7 @@ class MtM(nn.Module):
     def latents(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch bin width"]:
         """What the model holds before the read-out."""
         rows, bins = batch.counts.shape[:2]
-        found = [] if self.linear is None else [self.linear.estimate(batch, mask).mean]
+        found = [one.estimate(batch, mask).mean for one in self.paths]
         for one in self.transformers:
             assert isinstance(one, Transformer)
             found.append(one.trunk(batch, mask).view(rows, bins, -1, one.norm.normalized_shape[0]).mean(2))
@@ -77,12 +89,12 @@ class MtM(nn.Module):
 
     def penalty(self) -> Float[Tensor, ""]:
         """Squares that the prior on weights adds."""
-        return self.linear.penalty() if self.linear is not None else self.bias.new_zeros(())
+        return sum((one.penalty() for one in self.paths), self.bias.new_zeros(()))
 
     def parts(self) -> list[str]:
         """How the names of every voice's weights begin."""
-        names = [f"transformers.{row}." for row in range(len(self.transformers))]
-        return names if self.linear is None else ["linear.", *names]
+        paths = [f"{name}." for name, _ in zip(PATHS, self.paths)]
+        return [*paths, *(f"transformers.{row}." for row in range(len(self.transformers)))]
 
     def assembled(
         self, new: Mapping[str, Tensor], old: Mapping[str, Tensor], chosen: Bool[ndarray, " voice"]
@@ -100,6 +112,7 @@ def build(config: Config, vocabulary: Vocabulary, bins: int) -> MtM:
     model = config.model
     home, groups = unit_homes(model.homes, model.latents, vocabulary), group_sizes(model.homes, model.latents)
     linear = LinearPath(home, groups, bins) if model.latents else None
+    carried = LinearPath(home, groups, bins) if model.latents and model.carried else None
     most = max((len(keys) for keys in vocabulary.units.values()), default=1)
     sessions, prompt = len(vocabulary.sessions), config.schemes.prompt
     count = max(1, model.voices) if model.layers > 0 else 0
@@ -107,4 +120,4 @@ def build(config: Config, vocabulary: Vocabulary, bins: int) -> MtM:
         Transformer(model, make_tokenizer(model, rows, most), sessions, prompt=prompt) for _ in range(count)
     ]
     slow = Slow(rows, sessions, model.slow) if model.slow > 0 else None
-    return MtM(rows, linear, transformers, slow)
+    return MtM(rows, linear, transformers, slow, carried)

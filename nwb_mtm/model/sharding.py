@@ -54,5 +54,5 @@ def some_rows(tensors: Mapping[str, Tensor], rows: Rows) -> dict[str, Tensor]:
 def keep_rows(model: MtM, rows: Rows) -> None:
     """Let a model forget all rows but these."""
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        if has_rows(name) or name == "linear.home":
+        if has_rows(name) or name.endswith(".home"):
             tensor.data = tensor.data[rows.within(name)].clone()

@@ -12,9 +12,10 @@ from nwb_mtm.config import Config
 from nwb_mtm.model.align import MOST_SESSIONS, Learnt, agree, align
 from nwb_mtm.model.compute import few_threads
 from nwb_mtm.model.explaining import Session
-from nwb_mtm.model.mtm import MtM, build
+from nwb_mtm.model.linear import LinearPath
+from nwb_mtm.model.mtm import PATHS, MtM, build
 from nwb_mtm.model.tokens import SmoothBins
-from nwb_mtm.model.transfer import freeze_trunk, transfer
+from nwb_mtm.model.transfer import carried_over, freeze_trunk, is_fresh, transfer
 from nwb_mtm.model.transformer import Transformer
 from nwb_mtm.spilling import release
 from nwb_mtm.vocabulary import Vocabulary
@@ -45,40 +46,48 @@ def new_model(
     for one in own:
         start_from(model, vocabulary.unit_rows(one.session, one.units.keys), one.counts, one.valid)
         release(one.counts)
+    weights, known = init or ({}, vocabulary)
     if init is not None:
-        transfer(*init, model, vocabulary)
-        if model.slow is not None:
-            model.slow.forget()
-    if model.linear is not None and (init is not None or len({one.session for one in windows}) > 1):
-        with few_threads(model):
-            place = _learnt_before(*init) if init is not None else _learn_together(model, vocabulary, windows)
-            for one in own:
-                if one.session not in place.sessions:
-                    align(model.linear, model.bias, _session(one, vocabulary), place)
+        if model.carried is not None and config.train.freeze != "trunk" and is_fresh(windows, known):
+            weights = carried_over(weights)
+            model.share.zero_()
+            model.share[:, 1] = 1.0  # the other path has seen too little to speak before it is trained
+        transfer(weights, known, model, vocabulary)
+    if model.slow is not None:
+        model.slow.forget()
+    with few_threads(model):
+        for column, (name, path) in enumerate(zip(PATHS, model.paths)):
+            learnt = None
+            if f"{name}.decode.rows" in weights:
+                learnt = _learnt_before(weights, known, name)
+            elif name == "linear" and len({one.session for one in windows}) > 1:
+                learnt = _learn_together(model, path, vocabulary, windows)
+            for one in own if learnt is not None else ():
+                if learnt is not None and one.session not in learnt.sessions:
+                    align(path, model.bias.data[:, column], _session(one, vocabulary), learnt)
     if config.train.freeze == "trunk":
         freeze_trunk(model)
     return model
 
 
-def _learnt_before(weights: Mapping[str, Tensor], known: Vocabulary) -> Learnt:
+def _learnt_before(weights: Mapping[str, Tensor], known: Vocabulary, name: str) -> Learnt:
     """What a trained model's rows say of others."""
-    decode, encode = weights["linear.decode.rows"], weights["linear.encode.rows"]
+    decode, encode = weights[f"{name}.decode.rows"], weights[f"{name}.encode.rows"]
     return Learnt.of(decode, encode, [label for labels in known.regions.values() for label in labels], known.sessions)
 
 
 @torch.no_grad()
-def _learn_together(model: MtM, vocabulary: Vocabulary, windows: Sequence[Windows]) -> Learnt:
+def _learn_together(model: MtM, path: LinearPath, vocabulary: Vocabulary, windows: Sequence[Windows]) -> Learnt:
     """Let the largest sessions agree on their latents; what their rows say of others."""
-    assert model.linear is not None
     largest = sorted(windows, key=lambda one: -len(one) * one.bins * len(one.units))
     some = list({one.session: one for one in largest if one.bins == largest[0].bins}.values())[:MOST_SESSIONS]
     sessions = [_session(one, vocabulary) for one in some]
     for one, session in zip(some, sessions):
         start_from(model, session.where.numpy(), one.counts, one.valid)
         release(one.counts)
-    agree(model.linear, model.bias, sessions)
+    agree(path, model.bias.data[:, 0], sessions)
     where, labels = torch.cat([one.where for one in sessions]), [label for one in sessions for label in one.labels]
-    decode, encode = model.linear.decode.rows[where], model.linear.encode.rows[where]
+    decode, encode = path.decode.rows[where], path.encode.rows[where]
     return Learnt.of(decode, encode, labels, [one.session for one in some])
 
 
@@ -105,13 +114,14 @@ def start_from(
         if isinstance(voice, Transformer) and isinstance(voice.tokenizer, SmoothBins):
             voice.tokenizer.rate[where] = torch.tensor(mean, dtype=torch.float32)[:, None]
             voice.tokenizer.deviation[where] = torch.tensor(deviation, dtype=torch.float32)[:, None]
-    if model.linear is None:
+    if not model.paths:
         return
-    model.linear.rate[where] = torch.tensor(mean, dtype=torch.float32)[:, None]
-    home = model.linear.home[where].numpy()
+    home = model.paths[0].home[where].numpy()
     weights = torch.tensor(loadings(counts, valid, mean, spikes, home), dtype=torch.float32)
-    model.linear.decode.rows[where] = weights
-    model.linear.encode.rows[where] = weights
+    for path in model.paths:
+        path.rate[where] = torch.tensor(mean, dtype=torch.float32)[:, None]
+        path.decode.rows[where] = weights
+        path.encode.rows[where] = weights
 
 
 def loadings(

@@ -1,7 +1,7 @@
 """Starting from another model: its trunk, its rows for units it knows, and likely rows for others."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 from nwb_mtm.config import Config, ModelConfig
 from nwb_mtm.model.mtm import MtM
 from nwb_mtm.vocabulary import Vocabulary
+from nwb_mtm.windows import Windows
 
 OWN = (
     "bias",
@@ -23,10 +24,28 @@ TUNING_RATE = 1.5e-3  # of a linear path that another model began: few trials wo
 SPREAD = 0.1  # noise around a region's mean row, as a share of the rows' spread
 
 
-def tuned(config: Config, model: ModelConfig) -> Config:
-    """Settings of a run that starts from another model: its sizes, and small steps of the linear path."""
+def is_fresh(windows: Sequence[Windows], known: Vocabulary) -> bool:
+    """Whether all sessions are new to a model."""
+    return not any(one.session in known.units for one in windows)
+
+
+def tuned(config: Config, model: ModelConfig, freeze: str | None = None, *, fresh: bool) -> Config:
+    """Settings of a run that starts from another model: its sizes, and small steps of what comes from it.
+
+    Where all sessions are fresh, its linear path is carried along beside one that starts from their own spikes.
+    """
+    config = config if freeze is None else config.changed({"train.freeze": freeze})
     rate = config.train.tuning_rate or TUNING_RATE
-    return replace(config, model=model, train=replace(config.train, tuning_rate=rate))
+    carried = model.carried or (fresh and model.latents > 0 and config.train.freeze != "trunk")
+    return replace(config, model=replace(model, carried=carried), train=replace(config.train, tuning_rate=rate))
+
+
+def carried_over(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights whose linear path is the one that is carried along; what it was itself carried over from comes first."""
+    source = "carried." if any(name.startswith("carried.") for name in weights) else "linear."
+    paths = {f"carried.{name.removeprefix(source)}": t for name, t in weights.items() if name.startswith(source)}
+    rest = {name: t for name, t in weights.items() if not name.startswith(("linear.", "carried.", "bias"))}
+    return {**rest, **paths}
 
 
 @torch.no_grad()
@@ -59,7 +78,7 @@ def own(name: str) -> str:
     >>> own("transformers.2.tokenizer.rate"), own("linear.rate"), own("bias")
     ('tokenizer.rate', 'rate', 'bias')
     """
-    return re.sub(r"^(linear|transformers\.\d+)\.", "", name)
+    return re.sub(r"^(linear|carried|transformers\.\d+)\.", "", name)
 
 
 def freeze_trunk(model: MtM) -> None:

@@ -23,8 +23,10 @@ from nwb_mtm.windows import Windows
 VALID_FOLDS = 5
 MOST_SESSIONS, MOST_WINDOWS = 8, 64
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the transformers together
+CARRIED = (0.6, 0.0, 1.0)  # of what is carried over from another model, among the linear paths
 SCALES = (0.85, 1.0, 1.15)  # of the change about the units' means
 CAUTION = 0.03  # bits that another scale than 1 must gain, times the root of the validation windows
+ALONE = 0.1  # the same for one of two linear paths that speaks alone
 
 
 def spread(sessions: Sequence[Windows]) -> list[Windows]:
@@ -71,8 +73,9 @@ def look(
 
     `total` adds up what several processes found on their own sessions.
     """
-    offered, voices = [scale * weight for weight in _weights(model) for scale in SCALES], len(model.voices)
-    unlike = np.array([abs(weight.sum() - 1.0) > 0.01 for weight in offered])
+    weights, voices = offered_weights(model), len(model.voices)
+    offered = [scale * weight for weight in weights for scale in SCALES]
+    unlike = [CAUTION * (scale != 1.0) + ALONE * one for one in lonely(model, weights) for scale in SCALES]
     sums = torch.zeros(len(SCORES), len(offered) + voices + 2, dtype=torch.float64)  # at the end windows and sessions
     for windows in sessions:
         for score, bias, said in _voices(model, windows, vocabulary, config, device):
@@ -81,7 +84,7 @@ def look(
     sums = total(sums)
     means = {score: (row[:-2] / row[-1]).numpy() for score, row in zip(SCORES, sums) if row[-1] > 0}
     overall = np.mean(list(means.values()), axis=0)
-    doubt = unlike * CAUTION / max(1.0, float(sums[:, -2].max())) ** 0.5
+    doubt = np.array(unlike) / max(1.0, float(sums[:, -2].max())) ** 0.5
     best = {score: int((bits[: len(offered)] - doubt).argmax()) for score, bits in means.items()}
     share = torch.tensor(offered[int((overall[: len(offered)] - doubt).argmax())]).float().repeat(len(SCHEMES), 1)
     for score, row in best.items():
@@ -90,13 +93,24 @@ def look(
     return Look(share.to(device), scores, overall[len(offered) :])
 
 
-def _weights(model: MtM) -> list[Float[ndarray, " voice"]]:
+def offered_weights(model: MtM) -> list[Float[ndarray, " voice"]]:
     """Weights that add up to 1: transformers count the same, the linear path more or less."""
     count = len(model.transformers)
     if model.linear is None:
         return [np.full(count, 1.0 / count)]
-    shares = SHARES if count else (0.0,)
-    return [np.array([1.0 - share, *[share / max(count, 1)] * count]) for share in shares]
+    shares, parts = SHARES if count else (0.0,), CARRIED if model.carried is not None else (0.0,)
+    paths = [[1.0 - part, part][: len(model.paths)] for part in parts]
+    return [
+        np.array([*((1.0 - share) * np.array(path)), *[share / max(count, 1)] * count])
+        for share in shares
+        for path in paths
+    ]
+
+
+def lonely(model: MtM, weights: Sequence[Float[ndarray, " voice"]]) -> list[bool]:
+    """Whether one of two linear paths alone speaks."""
+    count = len(model.paths)
+    return [count > 1 and bool((weight[:count] == 0).sum() == 1) for weight in weights]
 
 
 def _bits(

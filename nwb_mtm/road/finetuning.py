@@ -65,7 +65,7 @@ def _scratch(config: Config, prepared: Prepared, limit: int | None) -> Training:
 
 def scratch_config(config: Config) -> Config:
     """The same settings without those of a model that starts from another."""
-    return config.changed({"train.freeze": "", "train.tuning_rate": 0.0})
+    return config.changed({"train.freeze": "", "train.tuning_rate": 0.0, "model.carried": False})
 
 
 def first_windows(windows: Windows, limit: int | None) -> Windows:

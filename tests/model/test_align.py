@@ -15,7 +15,7 @@ from nwb_mtm.model.dynamics import covariances
 from nwb_mtm.model.explaining import Session, believe, mean_path, precisions, refit_dynamics
 from nwb_mtm.model.linear import LinearPath
 from nwb_mtm.model.transfer import TUNING_RATE
-from nwb_mtm.model.validating import mean_bits
+from nwb_mtm.model.validating import lonely, mean_bits, offered_weights
 from nwb_mtm.road.finetuning import scratch_config
 from nwb_mtm.training import Training
 from nwb_mtm.windows import Windows
@@ -66,7 +66,7 @@ def score(checkpoint: Checkpoint, one: Windows) -> float:
 def test_sessions_that_agree_have_the_same_latents_at_the_same_time() -> None:
     torch.manual_seed(0)
     sessions = [session(species(1)), session(species(2), 16)]
-    linear, bias = path(32), torch.zeros(32, 1)
+    linear, bias = path(32), torch.zeros(32)
     agree(linear, bias, sessions)
     means = [believe(linear, one, linear.encode.rows[one.where]).mean.mean(0).flatten() for one in sessions]
     assert torch.corrcoef(torch.stack(means))[0, 1] > 0.9
@@ -87,7 +87,7 @@ def test_latents_of_a_region_stay_its_own() -> None:
     linear = LinearPath(home, (2, 2), BINS)
     linear.decode.rows.data.copy_(torch.randn(16, 4) * home)
     linear.encode.rows.data.copy_(linear.decode.rows)
-    agree(linear, torch.zeros(16, 1), [session(species(1))])
+    agree(linear, torch.zeros(16), [session(species(1))])
     assert linear.decode.rows[~home].abs().max() < 1e-3
     assert linear.decode.rows[home].abs().max() > 0.1
 
@@ -143,7 +143,7 @@ def test_aligned_rows_are_read_in_as_those_before_them() -> None:
     linear.dynamics.drive.data.copy_(torch.randn(BINS, 4) * 0.2)
     decode = torch.randn(16, 4)
     learnt = Learnt.of(decode, 2.0 * decode, LABELS, ["m/1"])
-    align(linear, torch.zeros(32, 1), session(species(9), 16), learnt)
+    align(linear, torch.zeros(32), session(species(9), 16), learnt)
     ratio = linear.encode.rows[16:].norm() / linear.decode.rows[16:].norm()
     assert 1.5 < ratio < 2.0
 
@@ -174,16 +174,39 @@ def test_finetuning_that_only_hurts_ends_where_it_began() -> None:
     training = tuned(rate=0.05)
     before = training.checkpoint().weights
     list(training)
-    assert training.best_step == 0
-    assert torch.equal(training.checkpoint().weights["linear.decode.rows"], before["linear.decode.rows"])
+    assert torch.equal(training.checkpoint().weights["carried.decode.rows"], before["carried.decode.rows"])
 
 
-def test_a_trunk_from_another_model_is_trained_gently_and_the_control_is_not() -> None:
+def test_a_path_from_another_model_is_trained_gently_beside_one_that_is_not() -> None:
     training = tuned()
-    assert training.updater.optimizer.param_groups[0]["peak"] == TUNING_RATE
-    assert all(parameter.requires_grad for parameter in training.model.parameters())
+    model, peaks = training.model, [group["peak"] for group in training.updater.optimizer.param_groups]
+    assert peaks == [training.config.train.linear_rate, TUNING_RATE]
     list(training)
-    assert all(parameter.grad is not None for parameter in training.model.linear.parameters())
-    free = scratch_config(training.config)
-    assert free.train.tuning_rate == 0
-    assert Training(training.windows, [], free).updater.optimizer.param_groups[0]["peak"] == free.train.linear_rate
+    assert all(p.grad is not None and p.grad.isfinite().all() for path in model.paths for p in path.parameters())
+    free = Training(training.windows, [], scratch_config(training.config))
+    assert len(free.model.paths) == 1
+    assert [group["peak"] for group in free.updater.optimizer.param_groups] == peaks[:1]
+
+
+def test_only_the_path_that_was_carried_over_speaks_before_training() -> None:
+    training = tuned()
+    assert training.checkpoint().weights["share"].tolist() == [[0.0, 1.0]] * len(training.model.share)
+    with torch.no_grad():
+        training.model.linear.decode.rows.zero_()
+    before, after = training.checkpoint(), untrained(training)
+    assert score(before, species(9)) == score(after, species(9))
+
+
+def test_what_was_carried_over_is_carried_on_to_the_next_session() -> None:
+    first = tuned()
+    second = Training([species(8, 8)], [], SMALL, init=untrained(first))
+    assert len(second.model.paths) == 2
+    assert torch.equal(second.model.carried.dynamics.drive, first.model.carried.dynamics.drive)
+    frozen = Training([species(8, 8)], [], SMALL, init=untrained(first), freeze="trunk")
+    assert torch.equal(frozen.model.linear.dynamics.drive, first.model.linear.dynamics.drive)
+
+
+def test_one_of_two_paths_speaks_alone_only_where_validation_is_clear() -> None:
+    weights = offered_weights(tuned().model)
+    assert [weight.tolist() for weight in weights] == [[0.4, 0.6], [1.0, 0.0], [0.0, 1.0]]
+    assert lonely(tuned().model, weights) == [False, True, True]
