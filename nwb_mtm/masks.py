@@ -16,6 +16,15 @@ REGION_SCHEMES = ("inter-region", "intra-region", "region-subset")
 
 
 @dataclass(frozen=True, eq=False)
+class Lone:
+    """That each window of a batch hides one unit, in all bins, and which of the windows are the same but for that."""
+
+    units: Int[Tensor, " batch"]
+    window: Int[Tensor, " batch"]  # among those that differ
+    first: Int[Tensor, " window"]  # where each of them is in the batch
+
+
+@dataclass(frozen=True, eq=False)
 class Mask:
     """Entries that the network does not see, and those of them that are scored."""
 
@@ -25,6 +34,7 @@ class Mask:
     causal: bool = False
     prompt: Int[Tensor, " batch"] | None = None  # a scheme for every window, where they differ
     runs: int = 0  # runs of equal length whose windows hide the same, where that is known
+    lone: Lone | None = None  # where nothing else is hidden, and that is known
 
     def take(self, rows: Any) -> "Mask":
         """The mask of some of the windows."""

@@ -78,15 +78,15 @@ class Attention(nn.Module):
         self.drop = Dropout(share)
 
     def forward(
-        self, tokens: Float[Tensor, "batch token width"], place: Int[Tensor, " token"] | None, view: View
+        self, projected: Float[Tensor, "batch token parts"], place: Int[Tensor, " token"] | None, view: View
     ) -> Float[Tensor, "batch token width"]:
-        """What every token gathers from those it may see."""
-        batch, count, width = tokens.shape
-        split = self.project(tokens).view(batch, count, 3, self.heads, width // self.heads)
+        """What every token gathers from those it may see; asked with its query, key and value."""
+        batch, count, width = *projected.shape[:2], projected.shape[2] // 3
+        split = projected.view(batch, count, 3, self.heads, width // self.heads)
         query, key, value = split.permute(2, 0, 3, 1, 4)
         if place is not None:
             query, key = turn(query, place), turn(key, place)
-        if self.training and self.drop.share and tokens.device.type == "cpu":
+        if self.training and self.drop.share and projected.device.type == "cpu":
             gathered = self._dropped(query, key, value, view)
         else:
             share = self.drop.share if self.training else 0.0
@@ -118,12 +118,37 @@ class Block(nn.Module):
         self.drop = Dropout(share)
 
     def forward(
-        self, tokens: Float[Tensor, "batch token width"], place: Int[Tensor, " token"] | None, view: View
+        self,
+        tokens: Float[Tensor, "batch token width"],
+        place: Int[Tensor, " token"] | None,
+        view: View,
+        projected: Float[Tensor, "batch token parts"] | None = None,
     ) -> Float[Tensor, "batch token width"]:
-        """One step of the trunk."""
-        tokens = tokens + self.drop(self.attention(self.before(tokens), place, view))
-        added: Tensor = self.drop(self.narrow(self.drop(gelu(self.widen(self.between(tokens))))))
+        """One step of the trunk; `projected` when that is known already."""
+        asked = self.project(tokens) if projected is None else projected
+        tokens = onto(self.drop(self.attention(asked, place, view)), tokens)
+        wide = self.drop(activated(self.widen(self.between(tokens))))
+        return onto(self.drop(self.narrow(wide)), tokens)
+
+    def project(self, tokens: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch parts"]:
+        """What attention asks of every token, and is told by it: nothing that other tokens change."""
+        projected: Tensor = self.attention.project(self.before(tokens))
+        return projected
+
+
+def onto(
+    added: Float[Tensor, "batch token width"], tokens: Float[Tensor, "batch token width"]
+) -> Float[Tensor, "batch token width"]:
+    """Their sum; in the place of what is added, where no gradient needs it."""
+    if torch.is_grad_enabled() or added.dtype != tokens.dtype:
         return tokens + added
+    return added.add_(tokens)
+
+
+def activated(wide: Float[Tensor, "batch token wide"]) -> Float[Tensor, "batch token wide"]:
+    """A GELU; in place, where no gradient needs what comes in."""
+    found: Tensor = gelu(wide) if torch.is_grad_enabled() else torch.ops.aten.gelu_(wide)
+    return found
 
 
 def turn(

@@ -9,7 +9,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from nwb_mtm.batch import Batch
-from nwb_mtm.masks import Mask
+from nwb_mtm.masks import Lone, Mask
 from nwb_mtm.model.compute import few_threads
 from nwb_mtm.model.mtm import MtM
 from nwb_mtm.model.tokens import StitchedBins
@@ -53,7 +53,8 @@ def _leaves_one_out(model: MtM, batch: Batch, plan: tuple[Pass, ...]) -> bool:
     """Whether every pass hides its one target alone, and silence that is hidden changes nothing that is seen."""
     alone = all(len(one.targets) == 1 and one.hidden.sum() == 1 for one in plan)
     counted = [isinstance(one, Transformer) and isinstance(one.tokenizer, StitchedBins) for one in model.voices]
-    return alone and all(counted) and batch.complete
+    silent = model.slow is None or not model.slow.speaks
+    return alone and all(counted) and silent and batch.complete
 
 
 def _one_by_one(model: MtM, batch: Batch, plan: tuple[Pass, ...]) -> Float[ndarray, "window bin unit"]:
@@ -93,7 +94,9 @@ def _hide_one(
     device = batch.counts.device
     hidden = torch.nn.functional.one_hot(torch.from_numpy(units), out.shape[2]).bool().to(device)
     everywhere = hidden[:, None].expand(-1, out.shape[1], -1)
-    mask = Mask(everywhere, everywhere, "neuron")
+    _, first, window = np.unique(rows, return_index=True, return_inverse=True)
+    lone = Lone(*(torch.from_numpy(numbers).to(device) for numbers in (units, window, first)))
+    mask = Mask(everywhere, everywhere, "neuron", lone=lone)
     targets = None if silent is not None else torch.from_numpy(units)[:, None].to(device)
     rates = expected(model(batch.take(torch.from_numpy(rows).to(device)), mask, targets)).cpu().numpy()
     if silent is None:

@@ -47,7 +47,13 @@ class StitchedBins(nn.Module):
 
     def read_in(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch token width"]:
         """A sum over the seen units' rows."""
-        tokens: Tensor = nn.functional.softsign(mix(seen_counts(batch, mask), self.reader(batch.rows)))
+        return self.summed(seen_counts(batch, mask), self.reader(batch.rows))
+
+    def summed(
+        self, seen: Float[Tensor, "batch bin unit"], rows: Float[Tensor, "group unit width"]
+    ) -> Float[Tensor, "batch bin token"]:
+        """Each bin's token, from what is seen in it."""
+        tokens: Tensor = nn.functional.softsign(mix(seen, rows))
         for layer in self.deepen:
             tokens = nn.functional.softsign(layer(tokens))
         return tokens

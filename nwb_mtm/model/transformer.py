@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nwb_mtm.batch import Batch
 from nwb_mtm.config import ModelConfig
-from nwb_mtm.masks import SCHEMES, Mask
+from nwb_mtm.masks import SCHEMES, Lone, Mask
 from nwb_mtm.model.blocks import Block, Dropout, may_see
 from nwb_mtm.model.tables import Targets
 from nwb_mtm.model.tokens import LONGEST_WINDOW, SmoothBins, StitchedBins, Tokenizer, UnitPatches
@@ -50,9 +50,8 @@ class Transformer(nn.Module):
         return torch.autocast(batch.counts.device.type, self.reduced)
 
     def _tokens(self, batch: Batch, mask: Mask) -> Float[Tensor, "batch token width"]:
-        tokens, place = self._embed(batch, mask)
-        context = self._context(batch, mask)
-        tokens = torch.cat([context, tokens], 1)
+        tokens, place, projected = self._first_tokens(batch, mask)
+        context = tokens[:, : tokens.shape[1] - len(place)]
         shown = torch.ones(context.shape[:2], dtype=torch.bool, device=tokens.device)
         present = torch.cat([shown, self.tokenizer.present(batch)], 1)
         place = torch.cat([place.new_full((context.shape[1],), -1), place])
@@ -61,9 +60,46 @@ class Transformer(nn.Module):
         view = may_see(place, present, causal=mask.causal, plain=plain)
         turned = place.clamp_min(0) if self.position is None else None
         for block in self.blocks:
-            tokens = block(tokens, turned, view)
+            tokens, projected = block(tokens, turned, view, projected), None
         normed: Tensor = self.norm(tokens[:, context.shape[1] :])
         return normed
+
+    def _first_tokens(self, batch: Batch, mask: Mask) -> tuple[Tensor, Int[Tensor, " token"], Tensor | None]:
+        """Context and tokens before the first block, and its projection of them where that is made on the way."""
+        if mask.lone is not None and isinstance(self.tokenizer, StitchedBins) and batch.complete and not self.training:
+            place = torch.arange(batch.counts.shape[1], device=batch.counts.device)
+            tokens, projected = self._without(batch, mask, mask.lone, self.tokenizer)
+            return tokens, place, projected
+        tokens, place = self._embed(batch, mask)
+        return torch.cat([self._context(batch, mask), tokens], 1), place, None
+
+    def _without(
+        self, batch: Batch, mask: Mask, lone: Lone, tokenizer: StitchedBins
+    ) -> tuple[Float[Tensor, "batch token width"], Float[Tensor, "batch token parts"]]:
+        """Tokens of windows that hide one unit each: those of the whole window, but where that unit has a spike.
+
+        A token is a sum over the counts of its bin, and the first block's projection knows one token at a time.
+        """
+        some, block = batch.take(lone.first), self.blocks[0]
+        assert isinstance(block, Block)
+        share = self.share((1 - 1 / some.present.sum(1).clamp_min(1))[:, None, None])
+        rows = tokenizer.reader(batch.rows)
+        every = torch.arange(batch.counts.shape[1], device=batch.counts.device)
+
+        def embedded(seen: Tensor, share: Tensor, place: Tensor) -> Tensor:
+            tokens = tokenizer.summed(seen, rows) + share
+            return tokens if self.position is None else tokens + self.position(place)
+
+        context = self._context(some, mask.take(lone.first))
+        whole = torch.cat([context, embedded(some.counts, share, every)], 1)
+        spiked = batch.counts.gather(2, lone.units[:, None, None].expand(-1, len(every), 1))[..., 0]
+        row, place = torch.nonzero(spiked, as_tuple=True)
+        seen = batch.counts[row, place].scatter(1, lone.units[row][:, None], 0.0)
+        changed = embedded(seen[:, None], share[lone.window[row]], place[:, None])[:, 0]
+        at = (row, place + context.shape[1])
+        tokens = whole[lone.window].index_put_(at, changed)
+        projected = block.project(whole)[lone.window].index_put_(at, block.project(changed))
+        return tokens, projected
 
     def _embed(self, batch: Batch, mask: Mask) -> tuple[Float[Tensor, "batch token width"], Int[Tensor, " token"]]:
         visible = mask.visible(batch)
