@@ -16,7 +16,7 @@ from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.config import Config
 from nwb_mtm.model.validating import mean_bits
 from nwb_mtm.passes import SCORES
-from nwb_mtm.road.finetuning import scratch_config
+from nwb_mtm.road.finetuning import scratch_config, untrained
 from nwb_mtm.splits import TEST
 from nwb_mtm.synthetic import simulate
 from nwb_mtm.training import Training
@@ -59,7 +59,8 @@ def one_species(seed: int, given: argparse.Namespace) -> dict[str, np.ndarray]:
     some, valid = [new.only("train")], [new.only("valid")]
     tuning = Training(some, valid, config, init=pretrained)
     frozen = Training(some, valid, config, init=pretrained, freeze="trunk")
-    found = {"aligned, not trained": scores(tuning.checkpoint(), new)}
+    ways = untrained(tuning.checkpoint(), pretrained)
+    found = {f"{name}, not trained": scores(one, new) for name, one in ways.items()}
     found["finetuned, rows alone"] = scores(trained(frozen), new)
     found["finetuned"] = scores(trained(tuning), new)
     same = scratch_config(replace(config, model=tuning.config.model))
@@ -75,21 +76,21 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"{'':30}" + "".join(f"{score:>15}" for score in SCORES))
+    print(f"{'':36}" + "".join(f"{score:>15}" for score in SCORES))
     rows: dict[str, list[np.ndarray]] = {}
     for seed in range(given.first, given.first + given.species):
         began = time.process_time()
         for name, bits in one_species(seed, given).items():
             rows.setdefault(name, []).append(bits)
-            print(f"species {seed}: {name:19}" + "".join(f"{b:15.3f}" for b in bits), flush=True)
+            print(f"species {seed}: {name:25}" + "".join(f"{b:15.3f}" for b in bits), flush=True)
         print(f"({time.process_time() - began:.0f} s)", flush=True)
     for name, bits in rows.items():
-        print(f"{name:30}" + "".join(f"{b:15.3f}" for b in np.mean(bits, axis=0)))
+        print(f"{name:36}" + "".join(f"{b:15.3f}" for b in np.mean(bits, axis=0)))
     if given.species in T_95:
         gain = np.array(rows["finetuned"]) - np.array(rows["from scratch"])
         half = T_95[given.species] * gain.std(axis=0, ddof=1) / given.species**0.5
         cells = [f"{m:+.3f} ±{h:.3f}" for m, h in zip(gain.mean(axis=0), half)]
-        print(f"{'finetuned over scratch':30}" + "".join(f"{cell:>15}" for cell in cells))
+        print(f"{'finetuned over scratch':36}" + "".join(f"{cell:>15}" for cell in cells))
 
 
 if __name__ == "__main__":

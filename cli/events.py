@@ -93,33 +93,33 @@ def follow_in_silence(events: "Iterator[Event]") -> None:
 
 
 def show_compared(found: "Sequence[Compared]") -> None:
-    """Zero-shot, finetuned and from scratch side by side."""
+    """Before training, finetuned and from scratch side by side."""
     columns = (
         "session",
         "score",
         "windows",
+        "mean row",
         "zero-shot",
+        "aligned",
         "finetuned",
         "scratch",
         "pooled gain over scratch",
-        "zero-shot of finetuned",
     )
     rows = [
         (
             one.session,
             one.score,
             one.trials,
-            f"{one.zero_shot:+.3f}",
+            *(f"{getattr(one, way):+.3f} ({one.share(way):.0%})" for way in ("mean_row", "zero_shot", "aligned")),
             f"{one.finetuned:+.3f}",
             f"{one.scratch:+.3f}",
             str(one.gain),
-            f"{one.share:.0%}" if one.share == one.share else "-",
         )
         for one in found
     ]
     console().print(
         table(
-            "Was it worth starting from another model? (mean bits per spike; the gain is pooled over units)",
+            "Was it worth starting from another model? (bits per spike; in brackets, of finetuned)",
             columns,
             rows,
         )

@@ -1,5 +1,6 @@
 """Commands above a single fit: plan, compare, finetune and the demonstration, on one small dandiset."""
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -143,7 +144,8 @@ def test_finetuning_stands_beside_zero_shot_and_scratch(
     assert {one.score for one in found} >= {"co-smoothing", "forward"}
     assert {one.trials for one in found} > {8}
     assert all(math.isfinite(one.gain.value) for one in found)
-    assert (tmp_path / "tuned" / "finetuning.json").exists()
+    written = json.loads((tmp_path / "tuned" / "finetuning.json").read_text())
+    assert {"mean_row", "zero_shot", "aligned", "share_zero_shot", "share_aligned"} <= set(written[0])
 
 
 def test_first_windows_are_the_first_in_time(files: list[Path]) -> None:

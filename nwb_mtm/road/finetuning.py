@@ -12,33 +12,38 @@ from nwb_mtm.evaluation.activity import Bench, Options
 from nwb_mtm.evaluation.scoring import evidence_of
 from nwb_mtm.evaluation.tallies import Tally, gain
 from nwb_mtm.intervals import Value
+from nwb_mtm.model.transfer import guessed
 from nwb_mtm.passes import SCORES, Score
 from nwb_mtm.predictor import ModelPredictor
 from nwb_mtm.road.preparation import Prepared
 from nwb_mtm.training import Step, Training
 from nwb_mtm.windows import Windows
 
+UNTRAINED = ("mean_row", "zero_shot", "aligned")
+
 
 @dataclass(frozen=True)
 class Compared:
-    """One score of one session: three ways to get there, and what pretraining gave."""
+    """One score of one session: ways to get there, and what pretraining gave."""
 
     session: str
     score: Score
     trials: int  # training windows
-    zero_shot: float
+    mean_row: float  # before training, units' rows from their region alone
+    zero_shot: float  # from their region and rate
+    aligned: float  # from the spikes of training windows, in closed steps
     finetuned: float
     scratch: float
     gain: Value  # finetuned over scratch, pooled bits per spike
 
-    @property
-    def share(self) -> float:
-        """Zero-shot as a share of finetuned; NaN when finetuning reaches nothing."""
-        return self.zero_shot / self.finetuned if self.finetuned > 0 else float("nan")
+    def share(self, way: str) -> float:
+        """What a way reaches as a share of finetuning; NaN when finetuning reaches nothing."""
+        return float(getattr(self, way)) / self.finetuned if self.finetuned > 0 else float("nan")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is not defined is null."""
-        numbers = {name: getattr(self, name) for name in ("zero_shot", "finetuned", "scratch", "share")}
+        numbers = {name: getattr(self, name) for name in (*UNTRAINED, "finetuned", "scratch")}
+        numbers |= {f"share_{name}": self.share(name) for name in UNTRAINED}
         plain = {name: float(value) if np.isfinite(value) else None for name, value in numbers.items()}
         words = {"session": self.session, "score": self.score, "trials": self.trials}
         paired = {name: v if np.isfinite(v := getattr(self.gain, name)) else None for name in ("value", "low", "high")}
@@ -46,16 +51,24 @@ class Compared:
 
 
 def control(
-    finetuned: Checkpoint, zero_shot: Checkpoint, prepared: Prepared, *, limit: int | None = None
+    finetuned: Checkpoint, aligned: Checkpoint, source: Checkpoint, prepared: Prepared, *, limit: int | None = None
 ) -> Iterator[Step | Compared]:
-    """Train the same sessions from scratch for as many steps, then compare all three on test time."""
+    """Train the same sessions from scratch for as many steps, then compare all ways on test time."""
     scratch = _scratch(finetuned.config, prepared, limit)
     yield from scratch
-    models = {"zero_shot": zero_shot, "finetuned": finetuned, "scratch": scratch.checkpoint()}
+    trained = {"finetuned": finetuned, "scratch": scratch.checkpoint()}
+    models = {**untrained(aligned, source), **trained}
     for session in prepared.sessions:
         if len(session.windows.only("test")):
             trials = len(first_windows(session.windows.only("train"), limit))
             yield from compare_on(session.windows, models, finetuned.config, trials=trials)
+
+
+def untrained(aligned: Checkpoint, source: Checkpoint) -> dict[str, Checkpoint]:
+    """The model before training, knowing more and more of new units: region, rate, spikes of training windows."""
+    known = (source.weights, source.vocabulary, aligned.weights, aligned.vocabulary)
+    guesses = [replace(aligned, weights=guessed(*known, by_rate=by_rate)) for by_rate in (False, True)]
+    return dict(zip(UNTRAINED, (*guesses, aligned)))
 
 
 def _scratch(config: Config, prepared: Prepared, limit: int | None) -> Training:
@@ -103,7 +116,7 @@ def curve(
     for count in counts:
         few = [first_windows(one, count) for one in prepared.part("train")]
         training = Training(few, prepared.part("valid"), config, prepared.vocabulary, init=source, freeze=freeze)
-        zero_shot = training.checkpoint()
+        aligned = training.checkpoint()
         yield from training
         tuned = training.checkpoint()
-        yield from control(replace(tuned, config=training.config), zero_shot, prepared, limit=count)
+        yield from control(replace(tuned, config=training.config), aligned, source, prepared, limit=count)

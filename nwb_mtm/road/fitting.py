@@ -231,7 +231,7 @@ class _Run:
             return
         yield Said("training the same sessions from scratch for as many steps, for comparison")
         found: list[Compared] = []
-        events = [control(checkpoint, start, self.prepared)]
+        events = [control(checkpoint, start, init, self.prepared)]
         if self.options.trials_curve:
             freeze = self.options.freeze
             events.append(curve(init, self.prepared, checkpoint.config, self.options.trials_curve, freeze=freeze))
