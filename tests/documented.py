@@ -79,8 +79,8 @@ def _default(section: type, **values: object) -> None:
 
 
 def typed(line: str) -> list[str]:
-    """The arguments of an `nwb-mtm` line as a shell would hand them over, with the budget cut to a few steps."""
-    line = re.sub(r"--budget[= ]\S+", "--steps 4", line.split(" #")[0])
+    """The arguments of an `nwb-mtm` line as a shell would hand them over, with budget and steps cut to a few steps."""
+    line = re.sub(r"--(budget|steps)[= ]\S+", "--steps 4", line.split(" #")[0])
     words: list[str] = []
     for word in shlex.split(line)[1:]:
         words += sorted(glob.glob(word)) if glob.has_magic(word) and "[" not in word else [word]
@@ -98,7 +98,8 @@ def run(page: Path) -> None:
             continue
         print(f"-- {page.name}:{block.line}", flush=True)
         if block.kind == "python":
-            exec(compile(block.text, f"{page.name}:{block.line}", "exec"), names)  # noqa: S102
+            text = re.sub(r'\b(budget="\w+"|steps=\d+)', "steps=4", block.text)
+            exec(compile(text, f"{page.name}:{block.line}", "exec"), names)  # noqa: S102
             continue
         for line in commands(block):
             if line.startswith("nwb-mtm "):
