@@ -110,7 +110,10 @@ def show_compared(found: "Sequence[Compared]") -> None:
             one.session,
             one.score,
             one.trials,
-            *(f"{getattr(one, way):+.3f} ({one.share(way):.0%})" for way in ("mean_row", "zero_shot", "aligned")),
+            *(
+                f"{getattr(one, way):+.3f} ({one.share(way):.0%})".replace(" (nan%)", "")
+                for way in ("mean_row", "zero_shot", "aligned")
+            ),
             f"{one.finetuned:+.3f}",
             f"{one.scratch:+.3f}",
             str(one.gain),
