@@ -11,7 +11,7 @@ from nwb_mtm.batch import Batch, make_batch
 from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.errors import RunError
 from nwb_mtm.masks import Mask
-from nwb_mtm.model.compute import few_threads
+from nwb_mtm.model.compute import choose_device, few_threads
 from nwb_mtm.model.looking import chunks, expected, predict_passes
 from nwb_mtm.passes import Pass, Score, passes
 from nwb_mtm.windows import Windows
@@ -27,7 +27,7 @@ def predict(
     visible: Bool[ndarray, " unit"] | None = None,
     strict: bool | None = None,
     ahead: int | None = None,
-    device: str = "cpu",
+    device: str = "",
 ) -> Float[ndarray, "window bin unit"]:
     """Expected counts where the score asks for them, NaN elsewhere.
 
@@ -40,9 +40,17 @@ def predict(
     if visible is not None:
         plan = tuple(replace(one, hidden=one.hidden | ~visible) for one in plan)
     check_fits(checkpoint, windows)
-    model = checkpoint.model(device)
-    batch = make_batch([windows], checkpoint.vocabulary, strict=strict).to(device)
+    place = where(checkpoint, device)
+    model = checkpoint.model(place)
+    batch = make_batch([windows], checkpoint.vocabulary, strict=strict).to(place)
     return predict_passes(model, batch, plan, score, ahead=ahead)
+
+
+def where(checkpoint: Checkpoint, device: str = "") -> torch.device:
+    """The device that is named, else a GPU where there is one and the model was not told to stay away from it."""
+    if device or checkpoint.config.train.device == "cpu":
+        return torch.device(device or "cpu")
+    return choose_device("auto")
 
 
 def latents(
@@ -51,12 +59,13 @@ def latents(
     *,
     visible: Bool[ndarray, " unit"] | None = None,
     causal: bool = False,
-    device: str = "cpu",
+    device: str = "",
 ) -> Float[ndarray, "window bin width"]:
     """What the model holds before its read-out, from all units or from the visible ones."""
     check_fits(checkpoint, windows)
-    model, found = checkpoint.model(device), []
-    batch = make_batch([windows], checkpoint.vocabulary).to(device)
+    place, found = where(checkpoint, device), []
+    model = checkpoint.model(place)
+    batch = make_batch([windows], checkpoint.vocabulary).to(place)
     for rows, _ in chunks(batch, (Pass(np.zeros(len(windows.units), bool), np.zeros(0, np.int64)),)):
         some = batch.take(rows)
         with torch.no_grad(), few_threads(model):
@@ -70,15 +79,16 @@ def reconstruct(
     *,
     visible: Bool[ndarray, " unit"] | None = None,
     causal: bool = False,
-    device: str = "cpu",
+    device: str = "",
 ) -> Float[ndarray, "window bin unit"]:
     """Expected counts of all units from all (or the visible) units, their own spikes included.
 
     With `causal`, every bin is predicted from earlier bins alone. What units did in other windows is left out.
     """
     check_fits(checkpoint, windows)
-    model, found = checkpoint.model(device), []
-    batch = make_batch([windows], checkpoint.vocabulary).timeless().to(device)
+    place, found = where(checkpoint, device), []
+    model = checkpoint.model(place)
+    batch = make_batch([windows], checkpoint.vocabulary).timeless().to(place)
     for rows, _ in chunks(batch, (Pass(np.zeros(len(windows.units), bool), np.zeros(0, np.int64)),)):
         some = batch.take(rows)
         with torch.no_grad(), few_threads(model):

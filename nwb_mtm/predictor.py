@@ -30,7 +30,7 @@ class ModelPredictor:
     """Answers from one trained model."""
 
     checkpoint: Checkpoint
-    device: str = "cpu"
+    device: str = ""  # a GPU where there is one, when none is named
 
     def predict(
         self,

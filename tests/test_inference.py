@@ -28,6 +28,17 @@ def checkpoint() -> Checkpoint:
     return training.checkpoint()
 
 
+def test_a_gpu_answers_where_there_is_one_and_training_could_use_it(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    kept_away = replace(checkpoint, config=checkpoint.config.changed({"train.device": "cpu"}))
+    assert inference.where(checkpoint).type == "cuda"
+    assert inference.where(kept_away).type == "cpu"
+    assert inference.where(checkpoint, "cpu").type == "cpu"
+    assert inference.where(kept_away, "cuda:1").index == 1
+
+
 def test_each_score_fills_its_own_entries(checkpoint: Checkpoint) -> None:
     one = populations.windows(REGIONS, seed=3)
     assert np.isfinite(inference.predict(checkpoint, one, "co-smoothing")).all()

@@ -33,7 +33,7 @@ class CheckpointPredictor:
     """A checkpoint on a device."""
 
     checkpoint: "Checkpoint"
-    device: str = "cpu"
+    device: str = ""  # a GPU where there is one, when none is named
 
     def expected(
         self, windows: Windows, *, visible: Bool[ndarray, " unit"] | None = None, causal: bool = False
