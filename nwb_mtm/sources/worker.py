@@ -1,7 +1,7 @@
 """A process that reads remote assets, as it is told on its standard input.
 
 It is started as `python -m nwb_mtm.sources.worker`; every line in and out is one JSON object. HDF5 waits for the
-network under a lock of its own, so that several assets at once need several processes. With `--fork` every task has
+network under a lock of its own, so that several assets at once need several processes. With `fork` every task has
 a fork of this one, which has loaded already what reading needs; without, tasks are done one after another.
 """
 
@@ -31,7 +31,7 @@ def main() -> None:
     """Serve until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
     say = _private_output()
-    if "--fork" in sys.argv:
+    if "fork" in sys.argv:
         _serve_in_forks(say)
         return
     for line in sys.stdin:

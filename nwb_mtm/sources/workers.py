@@ -89,7 +89,7 @@ class _Crew:
 
     def _start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "nwb_mtm.sources.worker", *(["--fork"] if FORKS else [])],
+            [sys.executable, "-m", "nwb_mtm.sources.worker", *(["fork"] if FORKS else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
