@@ -8,6 +8,7 @@ from nwb_mtm.batch import Batch
 from nwb_mtm.masks import SCHEMES, Mask
 from nwb_mtm.model.tables import Targets, look_up, mix, wanted
 
+FOREVER = 1e12  # seconds
 START = (60.0, 1.0, 0.0)  # seconds, spikes, amount: nothing is said before training ends
 
 
@@ -24,14 +25,14 @@ class Places(nn.Module):
     def clear(self) -> None:
         """No group is anywhere."""
         self.weight[:, : self.weight.shape[1] // 2] = 0.0
-        self.weight[:, self.weight.shape[1] // 2 :] = torch.inf
+        self.weight[:, self.weight.shape[1] // 2 :] = FOREVER
 
     def near(self, batch: Batch, memory: Float[Tensor, " batch"]) -> Float[Tensor, "batch group"]:
         """How much every group counts: less the further away, the nearest 1, those that overlap the window 0."""
         centre, reach = self.weight[batch.session].chunk(2, 1)
         gap = (centre - batch.start[:, None]).abs()
         gap = torch.where(gap >= reach, gap, torch.inf)  # also where the window's time is not known
-        nearest = gap.amin(1, keepdim=True).clamp_max(1e12)
+        nearest = gap.amin(1, keepdim=True).clamp_max(FOREVER)
         return torch.exp((nearest - gap) / memory[:, None])
 
 
