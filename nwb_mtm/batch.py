@@ -20,6 +20,7 @@ from nwb_mtm.windows import Windows
 PADDING = -1
 DEVICE_SHARE = 0.5  # of a GPU's free memory that counts may take
 TENSORS = ("counts", "valid", "unit", "region", "session", "kin", "start")  # of a batch
+NO_TIME = -(2**62)
 CONTEXT = -1  # a unit that is never hidden as part of a region
 
 
@@ -33,7 +34,7 @@ class Batch:
     region: Int[Tensor, "batch unit"]  # mask region inside the session, -1 for context
     session: Int[Tensor, " batch"]
     kin: Bool[Tensor, "batch region unit"]  # units hidden together with each region
-    start: Float[Tensor, " batch"]  # seconds; NaN where the time is not known
+    start: Int[Tensor, " batch"]  # microseconds, for clocks may be far from 0; NO_TIME where it is not known
     complete: bool = False  # every entry is known to be valid, without asking the device
     alone: int = PADDING  # the session, when all windows are known to be of one; rows of units are then looked up once
 
@@ -64,7 +65,7 @@ class Batch:
 
     def timeless(self) -> "Batch":
         """The same windows without their time."""
-        return replace(self, start=torch.full_like(self.start, torch.nan))
+        return replace(self, start=torch.full_like(self.start, NO_TIME))
 
     def with_counts(self, counts: Float[Tensor, "batch bin unit"]) -> "Batch":
         """The same windows with other counts."""
@@ -118,7 +119,7 @@ def collate(windows: Sequence[Windows], rosters: Sequence[Roster], index: Sequen
 def _nothing() -> Batch:
     none = torch.zeros(0, dtype=torch.long)
     entries, flags = torch.zeros(0, 0, 0), torch.zeros(0, 0, 0, dtype=torch.bool)
-    return Batch(entries, flags, none.view(0, 0), none.view(0, 0), none, flags, torch.zeros(0))
+    return Batch(entries, flags, none.view(0, 0), none.view(0, 0), none, flags, none)
 
 
 class Shelf:
@@ -154,7 +155,7 @@ class Shelf:
             region=region.expand(count, -1),
             session=torch.full((count,), number, device=self.device),
             kin=kin.expand(count, -1, -1),
-            start=self._put(one.start[rows.numpy()].astype(np.float32)),
+            start=self._put(np.round(one.start[rows.numpy()] * 1e6).astype(np.int64)),
             complete=one.observed is None,
             alone=number,
         )

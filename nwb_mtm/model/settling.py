@@ -80,7 +80,7 @@ def _remember(
             first, last = windows.start[rows[0]], windows.start[rows[-1]]
             reach = (last - first) / 2 + windows.width - TOUCHING * windows.bin_size
             slow.session.weight[roster.session, [number, groups + number]] = torch.tensor(
-                [(first + last) / 2, reach], dtype=torch.float32, device=device
+                [round(1e6 * (first + last) / 2), round(1e6 * reach)], device=device
             )
             found = np.stack([spikes[rows].sum(0), expected[rows].sum(0)], 1)
             where = torch.from_numpy(roster.unit)[:, None].to(device), [number, groups + number]

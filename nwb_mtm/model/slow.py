@@ -4,34 +4,38 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nwb_mtm.batch import Batch
+from nwb_mtm.batch import NO_TIME, Batch
 from nwb_mtm.masks import SCHEMES, Mask
 from nwb_mtm.model.tables import Targets, look_up, mix, wanted
 
-FOREVER = 1e12  # seconds
+FOREVER = 10**18  # microseconds
 START = (60.0, 1.0, 0.0)  # seconds, spikes, amount: nothing is said before training ends
 
 
 class Places(nn.Module):
-    """Where the groups of training windows are: for every session their centres, then how far they reach."""
+    """Where the groups of training windows are: for every session their centres, then how far they reach.
+
+    In whole microseconds: on a clock of seconds since 1970, numbers of four bytes are minutes apart.
+    """
 
     weight: Tensor
 
     def __init__(self, sessions: int, groups: int) -> None:
         super().__init__()
-        self.register_buffer("weight", torch.zeros(sessions, 2 * groups))
+        self.register_buffer("weight", torch.zeros(sessions, 2 * groups, dtype=torch.int64))
         self.clear()
 
     def clear(self) -> None:
         """No group is anywhere."""
-        self.weight[:, : self.weight.shape[1] // 2] = 0.0
+        self.weight[:, : self.weight.shape[1] // 2] = 0
         self.weight[:, self.weight.shape[1] // 2 :] = FOREVER
 
     def near(self, batch: Batch, memory: Float[Tensor, " batch"]) -> Float[Tensor, "batch group"]:
         """How much every group counts: less the further away, the nearest 1, those that overlap the window 0."""
         centre, reach = self.weight[batch.session].chunk(2, 1)
-        gap = (centre - batch.start[:, None]).abs()
-        gap = torch.where(gap >= reach, gap, torch.inf)  # also where the window's time is not known
+        away = (centre - batch.start[:, None]).abs()
+        counts = (away >= reach) & (batch.start != NO_TIME)[:, None]
+        gap = torch.where(counts, 1e-6 * away.float(), torch.inf)
         nearest = gap.amin(1, keepdim=True).clamp_max(FOREVER)
         return torch.exp((nearest - gap) / memory[:, None])
 

@@ -78,6 +78,17 @@ def test_a_window_and_what_overlaps_it_tell_nothing_of_itself() -> None:
         assert (before[row + 1] != after[row + 1]).any()
 
 
+def test_a_clock_far_from_zero_is_as_good_as_any() -> None:
+    near, said = drifting(), []
+    for offset in (0.0, 1.5e9):
+        windows = replace(near, start=near.start + offset, partition=None, part=None).with_split("random")
+        windows = replace(windows, part=near.part)
+        model, vocabulary, _ = settled(windows)
+        said.append(change(model, vocabulary, windows.only("test")))
+    assert said[0].any()
+    np.testing.assert_allclose(said[0], said[1], rtol=1e-4, atol=1e-6)
+
+
 def test_time_that_is_not_known_changes_nothing() -> None:
     windows = drifting()
     model, vocabulary, _ = settled(windows)
