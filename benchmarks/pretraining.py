@@ -1,15 +1,21 @@
-"""Does pretraining help? Simulated sessions of one species, then few trials of a new one, beside those trials alone.
+"""Does pretraining help? Sessions of one species, then few trials of a new one, beside those trials alone.
 
-Every species has its own dynamics; sessions of a species share them, and no unit. The new session's first trials
-are trained on and validated with (70 and 10 in a hundred); all others are test trials.
+Every simulated species has its own dynamics; sessions of a species share them, and no unit. The new session's first
+trials are trained on and validated with (70 and 10 in a hundred); all others are test trials.
+
+With `--steinmetz FOLDER` the sessions are real (see benchmarks/steinmetz.py): each of the four in turn is the new one,
+and the other three are trained on before. Their regions are probes, which lie elsewhere in every session.
 """
 
 import argparse
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
+from steinmetz import windows_of
 
 from nwb_mtm import inference
 from nwb_mtm.checkpoint import Checkpoint
@@ -25,14 +31,29 @@ from nwb_mtm.windows import Windows
 T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 8: 2.36, 10: 2.26}  # of so many differences
 
 
-def species(seed: int, given: argparse.Namespace) -> tuple[list[Windows], Windows]:
-    """Sessions to pretrain on, and a new one of which few trials are known."""
+Sessions = tuple[list[Windows], Windows]  # to pretrain on, and a new one of which few trials are known
+
+
+def species(seed: int, given: argparse.Namespace) -> Sessions:
+    """Simulated sessions that share their dynamics."""
     drawn = simulate(sessions=given.sessions + 1, units=given.units, trials=given.long, seed=seed)
     *before, last = [Windows.around(one.recording, "stim_on_time") for one in drawn]
-    few = last.take(np.arange(given.trials)).with_split("random")
-    part = np.full(len(last), TEST)
-    part[: given.trials] = few.part
-    return [one.with_split("random") for one in before], replace(last, part=part)
+    return [one.with_split("random") for one in before], few_known(last, given.trials)
+
+
+def recorded(folder: Path, trials: int) -> Iterator[tuple[str, Sessions]]:
+    """Real sessions, each of them the new one in turn."""
+    sessions = [windows_of(path, "random") for path in sorted(folder.glob("session*.npz"))]
+    for new in sessions:
+        yield new.session, ([one for one in sessions if one is not new], few_known(new, trials))
+
+
+def few_known(windows: Windows, trials: int) -> Windows:
+    """The first trials to train and validate with, and all others to test."""
+    few = windows.take(np.arange(trials)).with_split("random")
+    part = np.full(len(windows), TEST)
+    part[:trials] = few.part
+    return replace(windows, part=part)
 
 
 def scores(checkpoint: Checkpoint, windows: Windows) -> np.ndarray:
@@ -49,9 +70,9 @@ def trained(training: Training) -> Checkpoint:
     return training.checkpoint()
 
 
-def one_species(seed: int, given: argparse.Namespace) -> dict[str, np.ndarray]:
+def all_ways(sessions: Sessions, seed: int, given: argparse.Namespace) -> dict[str, np.ndarray]:
     """Scores of every way to the new session."""
-    before, new = species(seed, given)
+    before, new = sessions
     sizes = {"train.seed": seed} | ({"model.layers": given.layers} if given.layers >= 0 else {})
     config = Config().changed({**sizes, "train.steps": given.tuning_steps})
     first = config.changed({"train.steps": given.steps})
@@ -74,23 +95,35 @@ def main() -> None:
     defaults = {"species": 4, "first": 1, "sessions": 8, "units": 80, "long": 100, "trials": 50}
     for name, default in {**defaults, "steps": 300, "tuning-steps": 200, "layers": -1}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--steinmetz", type=Path, metavar="FOLDER", help="Take the real sessions of this folder.")
     given = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{'':36}" + "".join(f"{score:>15}" for score in SCORES))
     rows: dict[str, list[np.ndarray]] = {}
-    for seed in range(given.first, given.first + given.species):
+    simulated = ((f"species {seed}", species(seed, given)) for seed in range(given.first, given.first + given.species))
+    for number, (title, sessions) in enumerate(
+        recorded(given.steinmetz, given.trials) if given.steinmetz else simulated
+    ):
         began = time.process_time()
-        for name, bits in one_species(seed, given).items():
+        for name, bits in all_ways(sessions, 0 if given.steinmetz else given.first + number, given).items():
             rows.setdefault(name, []).append(bits)
-            print(f"species {seed}: {name:25}" + "".join(f"{b:15.3f}" for b in bits), flush=True)
+            print(f"{title}: {name:25}" + "".join(f"{b:15.3f}" for b in bits), flush=True)
         print(f"({time.process_time() - began:.0f} s)", flush=True)
     for name, bits in rows.items():
         print(f"{name:36}" + "".join(f"{b:15.3f}" for b in np.mean(bits, axis=0)))
-    if given.species in T_95:
-        gain = np.array(rows["finetuned"]) - np.array(rows["from scratch"])
-        half = T_95[given.species] * gain.std(axis=0, ddof=1) / given.species**0.5
+    for name in ("finetuned", "finetuned, rows alone", "zero_shot, not trained"):
+        against = "mean_row, not trained" if name.startswith("zero_shot") else "from scratch"
+        differences(f"{name} over {against}", np.array(rows[name]) - np.array(rows[against]))
+    share = np.mean(rows["zero_shot, not trained"], axis=0) / np.mean(rows["finetuned"], axis=0)
+    print(f"{'zero_shot as a share of finetuned':36}" + "".join(f"{s:15.0%}" for s in share))
+
+
+def differences(title: str, gain: np.ndarray) -> None:
+    """Their mean, and its interval over species or sessions."""
+    if len(gain) in T_95:
+        half = T_95[len(gain)] * gain.std(axis=0, ddof=1) / len(gain) ** 0.5
         cells = [f"{m:+.3f} ±{h:.3f}" for m, h in zip(gain.mean(axis=0), half)]
-        print(f"{'finetuned over scratch':36}" + "".join(f"{cell:>15}" for cell in cells))
+        print(f"{title.replace(', not trained', ''):36}" + "".join(f"{cell:>15}" for cell in cells))
 
 
 if __name__ == "__main__":

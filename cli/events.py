@@ -127,6 +127,8 @@ def show_compared(found: "Sequence[Compared]") -> None:
             rows,
         )
     )
+    for told in dict.fromkeys(one.basis for one in found):
+        console().print(told, markup=False)
 
 
 def show_scores(scores: "Scores") -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -18,10 +19,12 @@ from nwb_mtm.model import MtM, build
 from nwb_mtm.model.compute import set_precision
 from nwb_mtm.runs import model_file
 from nwb_mtm.splits import Split
+from nwb_mtm.traits import Traits
 from nwb_mtm.vocabulary import Vocabulary
 
 FORMAT = 1
 MODEL_FILE = "model.safetensors"
+TRAITS = "traits"  # the tensor beside the weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,7 @@ class Checkpoint:
     fingerprints: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     schemes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    traits: Traits | None = None  # early models hold none
 
     def __repr__(self) -> str:
         units, sessions = len(self.vocabulary), len(self.vocabulary.sessions)
@@ -72,12 +76,22 @@ class Checkpoint:
             "fingerprints": {name: list(marks) for name, marks in self.fingerprints.items()},
             "schemes": list(self.schemes),
             "provenance": dict(self.provenance),
+            **({} if self.traits is None else {"traits": self.traits.to_json()}),
         }
+
+    def known_traits(self) -> Traits:
+        """What is known of its units beside their region; of an early model's, their rates alone."""
+        if self.traits is not None:
+            return self.traits
+        rate = self.weights.get("linear.rate", torch.full((len(self.vocabulary), 1), torch.nan))
+        return Traits.of_rates(rate[:, 0].double().numpy() / self.bin_size)
 
     def save(self, path: str | Path) -> Path:
         """Write the file, in one move."""
         path = Path(path)
         weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in self.weights.items()}
+        if self.traits is not None:
+            weights[TRAITS] = torch.from_numpy(np.array(self.traits.table))
         write_tensors(path, weights, self.header())
         return path
 
@@ -97,16 +111,18 @@ class Checkpoint:
 
     @classmethod
     def _from_header(cls, header: Mapping[str, Any], weights: Mapping[str, Tensor]) -> "Checkpoint":
+        table = weights.get(TRAITS)
         return cls(
             config=Config.from_table(header["config"]),
             vocabulary=Vocabulary.from_json(header["vocabulary"]),
-            weights={_renamed(name): tensor for name, tensor in weights.items()},
+            weights={_renamed(name): tensor for name, tensor in weights.items() if name != TRAITS},
             bins=int(header["bins"]),
             bin_size=float(header["bin_size"]),
             splits={name: Split.from_json(split) for name, split in header["splits"].items()},
             fingerprints={name: tuple(marks) for name, marks in header["fingerprints"].items()},
             schemes=tuple(header["schemes"]),
             provenance=header["provenance"],
+            traits=None if table is None else Traits.from_json(header["traits"], table.numpy()),
         )
 
 

@@ -28,6 +28,7 @@ from nwb_mtm.model.validating import Look, holding, look, spread
 from nwb_mtm.resuming import pack, part, unpack, weight_of
 from nwb_mtm.sampling import Sampler
 from nwb_mtm.schema import seconds
+from nwb_mtm.traits import Traits
 from nwb_mtm.updating import Done, Updater, Watch
 from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
@@ -102,6 +103,7 @@ class Training:
         self.best_alone = np.full(len(self.model.voices), -math.inf)  # each voice's best score
         self.best_valid: Mapping[str, float] = {}
         self.best_step = self.windows_seen = self.step = 0
+        self.traits = Traits.measured(self.windows, self.vocabulary)
         self.steps = self.config.train.steps
         self.pace = 0.0  # seconds a step takes, validation included
 
@@ -136,8 +138,7 @@ class Training:
         latents, count = self.config.model.latents, len(self.model.transformers)
         said.append(f"Model: linear path of {latents} latents, {count} transformers.")
         said.append(f"Computing on {self.device.type} in {self.config.train.precision}.")
-        if self.compiled:
-            said.append(self.compiled)
+        said += [self.compiled] if self.compiled else []
         if self.world.size > 1:
             held = ", ".join(str(len(rows.sessions)) for rows in self.rows)
             said.append(f"{self.world.size} processes hold {held} sessions each; the first one evaluates and writes.")
@@ -254,6 +255,7 @@ class Training:
             fingerprints={one.session: one.fingerprint for one in self.windows},
             schemes=tuple(self.schemes),
             provenance=self.provenance,
+            traits=self.traits,
         )
 
     def _state(self) -> dict[str, Tensor]:

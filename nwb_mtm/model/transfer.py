@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from nwb_mtm.config import Config, ModelConfig
@@ -66,50 +65,6 @@ def transfer(weights: Mapping[str, Tensor], old: Vocabulary, model: MtM, new: Vo
             state[name][:] = tensor.mean(0)
         elif name in state and state[name].shape == tensor.shape:
             state[name].copy_(tensor)
-
-
-@torch.no_grad()
-def guessed(
-    weights: Mapping[str, Tensor], old: Vocabulary, start: Mapping[str, Tensor], new: Vocabulary, *, by_rate: bool
-) -> dict[str, Tensor]:
-    """A start in which the linear path knows no more of new units than their region and mean rate.
-
-    Their rows are their region's mean row in the other model; with `by_rate` also how rows there go with log rates.
-    """
-    source, name = ("carried" if "carried.rate" in known else "linear" for known in (weights, start))
-    if f"{source}.rate" not in weights:
-        return dict(start)
-    fresh = torch.tensor([key not in old.units for key, units in new.units.items() for _ in units])
-    before, now = weights[f"{source}.rate"].log(), start[f"{name}.rate"].log()
-    out = dict(start)
-    for part in ("decode.rows", "encode.rows"):
-        rows = expected_rows(weights[f"{source}.{part}"], before, old, now, new, by_rate=by_rate)
-        out[f"{name}.{part}"] = torch.where(fresh[:, None], rows, start[f"{name}.{part}"])
-    column = int(name == "carried")
-    level = now[:, 0] - 0.5 * out[f"{name}.decode.rows"].square().sum(1)  # latents have unit variance
-    out["bias"] = start["bias"].clone()
-    out["bias"][fresh, column] = level[fresh]
-    return out
-
-
-def expected_rows(
-    table: Float[Tensor, "old latent"],
-    before: Float[Tensor, "old one"],
-    old: Vocabulary,
-    now: Float[Tensor, "new one"],
-    new: Vocabulary,
-    *,
-    by_rate: bool,
-) -> Float[Tensor, "new latent"]:
-    """The mean row of every new unit's region, and what its log rate adds to that."""
-    labels = [label for regions in old.regions.values() for label in regions]
-    rows = []
-    for rate, label in zip(now, [label for regions in new.regions.values() for label in regions]):
-        same = [i for i, one in enumerate(labels) if one == label] or list(range(len(labels)))
-        about = before[same] - before[same].mean()
-        slope = (about * table[same]).sum(0) / (about.square().sum() + 1.0)
-        rows.append(table[same].mean(0) + by_rate * (rate - before[same].mean()) * slope)
-    return torch.stack(rows)
 
 
 def is_row(name: str) -> bool:

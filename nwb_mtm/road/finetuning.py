@@ -1,10 +1,11 @@
 """Was it worth starting from another model? Zero-shot, finetuned and from scratch, at one budget, paired."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.config import Config
@@ -12,7 +13,7 @@ from nwb_mtm.evaluation.activity import Bench, Options
 from nwb_mtm.evaluation.scoring import evidence_of
 from nwb_mtm.evaluation.tallies import Tally, gain
 from nwb_mtm.intervals import Value
-from nwb_mtm.model.transfer import guessed
+from nwb_mtm.model.guessing import guessed
 from nwb_mtm.passes import SCORES, Score
 from nwb_mtm.predictor import ModelPredictor
 from nwb_mtm.road.preparation import Prepared
@@ -30,11 +31,24 @@ class Compared:
     score: Score
     trials: int  # training windows
     mean_row: float  # before training, units' rows from their region alone
-    zero_shot: float  # from their region and rate
+    zero_shot: float  # from their region and traits
     aligned: float  # from the spikes of training windows, in closed steps
     finetuned: float
     scratch: float
     gain: Value  # finetuned over scratch, pooled bits per spike
+    knows: tuple[str, ...] = ()  # traits that zero-shot goes by
+    stretch: Mapping[str, Any] = field(default_factory=dict)  # training time in which they were measured
+
+    @property
+    def basis(self) -> str:
+        """What is known of a unit before its row is, in words."""
+        told = "Mean row: a unit's region; its mean rate is its level."
+        if not self.stretch:
+            return told
+        where = "{windows} training windows, {seconds:g} s between {first:.1f} s and {last:.1f} s".format(
+            **self.stretch
+        )
+        return f"{told} Zero-shot: its region and {', '.join(self.knows)}, as in {where}."
 
     def share(self, way: str) -> float:
         """What a way reaches as a share of finetuning; NaN when finetuning reaches nothing."""
@@ -47,7 +61,8 @@ class Compared:
         plain = {name: float(value) if np.isfinite(value) else None for name, value in numbers.items()}
         words = {"session": self.session, "score": self.score, "trials": self.trials}
         paired = {name: v if np.isfinite(v := getattr(self.gain, name)) else None for name in ("value", "low", "high")}
-        return {**words, **plain, "gain": paired}
+        known = {"mean_row": ["region"], "zero_shot": ["region", *self.knows]}
+        return {**words, **plain, "gain": paired, "known": known, "stretch": dict(self.stretch)}
 
 
 def control(
@@ -58,16 +73,21 @@ def control(
     yield from scratch
     trained = {"finetuned": finetuned, "scratch": scratch.checkpoint()}
     models = {**untrained(aligned, source), **trained}
+    before, now = source.known_traits(), aligned.known_traits()
+    knows = tuple(name for name in before.known if name in now.known)
     for session in prepared.sessions:
         if len(session.windows.only("test")):
             trials = len(first_windows(session.windows.only("train"), limit))
-            yield from compare_on(session.windows, models, finetuned.config, trials=trials)
+            stretch = now.stretches.get(session.windows.session, {})
+            for one in compare_on(session.windows, models, finetuned.config, trials=trials):
+                yield replace(one, knows=knows, stretch=stretch)
 
 
 def untrained(aligned: Checkpoint, source: Checkpoint) -> dict[str, Checkpoint]:
-    """The model before training, knowing more and more of new units: region, rate, spikes of training windows."""
+    """The model before training, knowing more and more of new units: region, traits, spikes of training windows."""
     known = (source.weights, source.vocabulary, aligned.weights, aligned.vocabulary)
-    guesses = [replace(aligned, weights=guessed(*known, by_rate=by_rate)) for by_rate in (False, True)]
+    before, now = (torch.from_numpy(np.array(one.known_traits().table)) for one in (source, aligned))
+    guesses = [replace(aligned, weights=guessed(*known, traits)) for traits in (None, (before, now))]
     return dict(zip(UNTRAINED, (*guesses, aligned)))
 
 
@@ -99,7 +119,7 @@ def compare_on(
         if not bench.plan(score):
             continue
         tallies = {name: bench.tally(bench.expect(ModelPredictor(one), score)) for name, one in models.items()}
-        means = {name: _mean(tally, scored) for name, tally in tallies.items()}
+        means: dict[str, Any] = {name: _mean(tally, scored) for name, tally in tallies.items()}
         paired = gain(tallies["finetuned"], tallies["scratch"], scored)
         yield Compared(windows.session, score, trials, gain=paired, **means)
 

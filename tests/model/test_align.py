@@ -14,11 +14,10 @@ from nwb_mtm.model.align import Learnt, agree, align
 from nwb_mtm.model.dynamics import covariances
 from nwb_mtm.model.explaining import Session, believe, mean_path, precisions, refit_dynamics
 from nwb_mtm.model.linear import LinearPath
-from nwb_mtm.model.transfer import TUNING_RATE, expected_rows, guessed
+from nwb_mtm.model.transfer import TUNING_RATE
 from nwb_mtm.model.validating import lonely, mean_bits, offered_weights
 from nwb_mtm.road.finetuning import scratch_config
 from nwb_mtm.training import Training
-from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
 
 LABELS = ["CA1"] * 8 + ["DG"] * 8
@@ -211,24 +210,3 @@ def test_one_of_two_paths_speaks_alone_only_where_validation_is_clear() -> None:
     weights = offered_weights(tuned().model)
     assert [weight.tolist() for weight in weights] == [[0.4, 0.6], [1.0, 0.0], [0.0, 1.0]]
     assert lonely(tuned().model, weights) == [False, True, True]
-
-
-def test_before_its_spikes_are_seen_a_unit_has_its_regions_row() -> None:
-    pretrained = untrained(Training([species(1), species(2)], [], SMALL))
-    aligned = untrained(Training([species(9)], [], SMALL, init=pretrained))
-    known = (pretrained.weights, pretrained.vocabulary, aligned.weights, aligned.vocabulary)
-    mean, rated = (guessed(*known, by_rate=by_rate) for by_rate in (False, True))
-    rows = torch.cat([pretrained.weights["linear.decode.rows"][i : i + 8] for i in (0, 16)])
-    torch.testing.assert_close(mean["carried.decode.rows"][:8], rows.mean(0).expand(8, -1))
-    assert not torch.equal(rated["carried.decode.rows"], mean["carried.decode.rows"])
-    assert torch.equal(mean["linear.decode.rows"], aligned.weights["linear.decode.rows"])
-    assert score(replace(aligned, weights=mean), species(9)) < score(aligned, species(9))
-
-
-def test_rows_that_go_with_rates_are_guessed_from_them() -> None:
-    rates = torch.linspace(-3, 0, 16)[:, None]
-    old = Vocabulary({"m/1": tuple(map(str, range(16)))}, {"m/1": tuple(LABELS)})
-    found = expected_rows(2.0 * rates, rates, old, rates, old, by_rate=True)
-    assert torch.corrcoef(torch.cat([found, rates], 1).T)[0, 1] > 0.9
-    flat = expected_rows(2.0 * rates, rates, old, rates, old, by_rate=False)
-    assert flat[:8].unique().numel() == 1
