@@ -1,7 +1,7 @@
 """Does pretraining help? Sessions of one species, then few trials of a new one, beside those trials alone.
 
-Every simulated species has its own dynamics; sessions of a species share them, and no unit. The new session's first
-trials are trained on and validated with (70 and 10 in a hundred); all others are test trials.
+Every simulated species has its own dynamics; sessions of a species share them, and no unit. Of the new session's first
+trials seven in eight are trained on, one validated with; all others are test trials.
 
 With `--steinmetz FOLDER` the sessions are real (see benchmarks/steinmetz.py): each of the four in turn is the new one,
 and the other three are trained on before. Their regions are probes, which lie elsewhere in every session.
@@ -50,7 +50,7 @@ def recorded(folder: Path, trials: int) -> Iterator[tuple[str, Sessions]]:
 
 def few_known(windows: Windows, trials: int) -> Windows:
     """The first trials to train and validate with, and all others to test."""
-    few = windows.take(np.arange(trials)).with_split("random")
+    few = windows.take(np.arange(trials)).with_split("random", shares=(0.875, 0.125, 0.0))
     part = np.full(len(windows), TEST)
     part[:trials] = few.part
     return replace(windows, part=part)
