@@ -52,7 +52,9 @@ saved, while training or while scoring (go on with --resume).
 @click.option("--evaluate", type=click.Choice(["sample", "all", "none"]), help="Sessions to score.  [default: sample]")
 @click.option("--decode/--no-decode", default=None, help="Decode behaviour and map regions too.  [default: decode]")
 @click.option("--exact", is_flag=True, help="Leave out one unit at a time, instead of folds of units.")
-@click.option("--from", "init", metavar="MODEL", help="Start from a trained model.")
+@click.option(
+    "--from", "init", metavar="MODEL", help="Start from a trained model; zero-shot, finetuned and scratch are compared."
+)
 @click.option("--freeze", type=click.Choice(["trunk"]), help="With --from: train only the new units' rows.")
 @click.option("--no-control", is_flag=True, help="With --from: do not also train from scratch for comparison.")
 @click.option("--trials-curve", metavar="10,25,50", help="With --from: compare for these numbers of windows.")

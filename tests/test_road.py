@@ -146,6 +146,10 @@ def test_finetuning_stands_beside_zero_shot_and_scratch(
     assert all(math.isfinite(one.gain.value) for one in found)
     written = json.loads((tmp_path / "tuned" / "finetuning.json").read_text())
     assert {"mean_row", "zero_shot", "aligned", "share_zero_shot", "share_aligned"} <= set(written[0])
+    assert written[0]["known"]["mean_row"] == ["region"]
+    assert {"region", "log rate", "local variation", "depth"} <= set(written[0]["known"]["zero_shot"])
+    assert [one["stretch"]["windows"] for one in written] == [one["trials"] for one in written]
+    assert "Zero-shot: its region and log rate" in found[0].basis
 
 
 def test_first_windows_are_the_first_in_time(files: list[Path]) -> None:
