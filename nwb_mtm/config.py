@@ -139,10 +139,10 @@ class ModelConfig:
     """How tokens know their bin."""
     session_token: bool = False
     """Tell the transformer which session it sees."""
-    width: int = 64
-    """Channels of the transformer."""
+    width: int = -1
+    """Channels of the transformer; -1: 64 where little time is recorded, 128 elsewhere."""
     layers: int = -1
-    """Transformer blocks; 0 for none, -1 for one where little time is recorded or the budget is long."""
+    """Transformer blocks; 0 for none, -1 for one unless much time is recorded and the budget is under three minutes."""
     slow: int = -1
     """Groups of training windows that tell how units change in minutes; 0: none, -1: 256 in up to 20 sessions."""
     voices: int = -1

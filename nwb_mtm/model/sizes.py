@@ -14,8 +14,9 @@ from nwb_mtm.windows import Windows
 
 MOST_LATENTS = 48
 LEAST_HOME = 35  # units of the smallest region; smaller ones do better with latents that all share
-FEW_BINS = 10_000  # in the longest session: below, a second voice is worth its time
-LONG_BUDGET = 1200.0  # seconds: above, there is time for both voices
+FEW_BINS = 10_000  # in the longest session: below, transformers are small, many, and worth their time in any budget
+LONG_BUDGET = 180.0  # seconds: above, there is time for both kinds of voices wherever much is recorded
+NARROW, WIDE = 64, 128  # channels of a transformer that has seen few bins, or many
 MOST_VOICES = 6  # transformers; more bring little
 STEPS, SLOW = 600, 8e-6  # a transformer's steps, and their seconds for every bin of a unit, on a slow core
 STEPS_OF_ONE = 100  # with fewer than twice as many there is one transformer
@@ -31,6 +32,8 @@ def sized(config: Config, windows: Sequence[Windows]) -> Config:
         few = few_bins(windows)
         long = seconds(config.train.budget) >= LONG_BUDGET
         config = config.changed({"model.layers": int(few or long)})
+    if config.model.width < 0:
+        config = config.changed({"model.width": NARROW if few_bins(windows) else WIDE})
     if config.model.voices < 0:
         config = config.changed({"model.voices": _voices(config, windows)})
     if config.model.slow < 0:

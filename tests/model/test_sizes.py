@@ -20,15 +20,17 @@ def test_one_region_small_regions_and_many_regions_share_all_latents() -> None:
     assert sized(Config(), [populations.windows(many)]).model.homes == ()
 
 
-def test_a_second_voice_is_added_where_little_is_recorded_or_the_budget_is_long() -> None:
+def test_transformers_are_wider_where_much_is_recorded_and_left_out_where_the_budget_is_short_too() -> None:
     few, many = populations.windows(count=12), populations.windows(count=1100)
-    assert sized(Config(), [few]).model.layers == 1
-    assert sized(Config(), [many]).model.layers == 0
-    assert sized(Config().changed({"train.budget": "1h"}), [many]).model.layers == 1
+    short = Config().changed({"train.budget": "1m"})
+    narrow, wide = sized(Config(), [few]).model, sized(Config(), [many]).model
+    assert (narrow.layers, narrow.width) == (1, 64)
+    assert (wide.layers, wide.width) == (1, 128)
+    assert (sized(short, [few]).model.layers, sized(short, [many]).model.layers) == (1, 0)
 
 
 def test_stated_sizes_are_kept() -> None:
-    config = Config().changed({"model.latents": 7, "model.layers": 2, "model.voices": 3, "model.slow": 5})
+    config = Config().changed({"model.latents": 7, "model.layers": 2, "model.width": 32, "model.voices": 3, "model.slow": 5})
     assert sized(config, [populations.windows()]) == config
 
 
