@@ -30,7 +30,9 @@ def test_transformers_are_wider_where_much_is_recorded_and_left_out_where_the_bu
 
 
 def test_stated_sizes_are_kept() -> None:
-    config = Config().changed({"model.latents": 7, "model.layers": 2, "model.width": 32, "model.voices": 3, "model.slow": 5})
+    config = Config().changed(
+        {"model.latents": 7, "model.layers": 2, "model.width": 32, "model.voices": 3, "model.slow": 5}
+    )
     assert sized(config, [populations.windows()]) == config
 
 
