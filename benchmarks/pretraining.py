@@ -73,7 +73,8 @@ def trained(training: Training) -> Checkpoint:
 def all_ways(sessions: Sessions, seed: int, given: argparse.Namespace) -> dict[str, np.ndarray]:
     """Scores of every way to the new session."""
     before, new = sessions
-    sizes = {"train.seed": seed} | ({"model.layers": given.layers} if given.layers >= 0 else {})
+    chosen = {"model.layers": given.layers, "model.latents": given.latents}
+    sizes = {"train.seed": seed} | {name: value for name, value in chosen.items() if value >= 0}
     config = Config().changed({**sizes, "train.steps": given.tuning_steps})
     first = config.changed({"train.steps": given.steps})
     pretrained = trained(Training([w.only("train") for w in before], [w.only("valid") for w in before], first))
@@ -93,7 +94,7 @@ def main() -> None:
     """Print every species' scores, then means and paired differences."""
     parser = argparse.ArgumentParser(description=__doc__)
     defaults = {"species": 4, "first": 1, "sessions": 8, "units": 80, "long": 100, "trials": 50}
-    for name, default in {**defaults, "steps": 300, "tuning-steps": 200, "layers": -1}.items():
+    for name, default in {**defaults, "steps": 300, "tuning-steps": 200, "layers": -1, "latents": -1}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--steinmetz", type=Path, metavar="FOLDER", help="Take the real sessions of this folder.")
     given = parser.parse_args()
