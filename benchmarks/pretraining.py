@@ -9,7 +9,7 @@ and the other three are trained on before. Their regions are probes, which lie e
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from steinmetz import windows_of
 from nwb_mtm import inference
 from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.config import Config
-from nwb_mtm.model.validating import mean_bits
+from nwb_mtm.metrics import sums, unit_scores
 from nwb_mtm.passes import SCORES
 from nwb_mtm.road.finetuning import scratch_config, untrained
 from nwb_mtm.splits import TEST
@@ -57,10 +57,11 @@ def few_known(windows: Windows, trials: int) -> Windows:
 
 
 def scores(checkpoint: Checkpoint, windows: Windows) -> np.ndarray:
-    """The four scores on test windows."""
+    """The four scores on test windows: means over units, then medians."""
     test = windows.only("test")
-    found = [mean_bits(test.counts, test.valid, inference.predict(checkpoint, test, score)) for score in SCORES]
-    return np.array(found)
+    expected = [inference.predict(checkpoint, test, score) for score in SCORES]
+    bits = [unit_scores(sums(test.counts, one, valid=test.valid).total(), test.rates).bps[0] for one in expected]
+    return np.array([[np.nanmean(one) for one in bits], [np.nanmedian(one) for one in bits]])
 
 
 def trained(training: Training) -> Checkpoint:
@@ -108,23 +109,32 @@ def main() -> None:
         began = time.process_time()
         for name, bits in all_ways(sessions, 0 if given.steinmetz else given.first + number, given).items():
             rows.setdefault(name, []).append(bits)
-            print(f"{title}: {name:25}" + "".join(f"{b:15.3f}" for b in bits), flush=True)
+            print(f"{title}: {name:25}" + "".join(f"{b:15.3f}" for b in bits[0]), flush=True)
         print(f"({time.process_time() - began:.0f} s)", flush=True)
+    for which, what in enumerate(("mean over units", "median unit")):
+        print(f"\n{what}")
+        summary({name: np.array(bits)[:, which] for name, bits in rows.items()})
+
+
+def summary(rows: Mapping[str, np.ndarray]) -> None:
+    """Means over species or sessions, paired differences, and what zero-shot reaches."""
     for name, bits in rows.items():
-        print(f"{name:36}" + "".join(f"{b:15.3f}" for b in np.mean(bits, axis=0)))
+        print(f"{name:36}" + "".join(f"{b:15.3f}" for b in bits.mean(axis=0)))
     for name in ("finetuned", "finetuned, rows alone", "zero_shot, not trained"):
         against = "mean_row, not trained" if name.startswith("zero_shot") else "from scratch"
-        differences(f"{name} over {against}", np.array(rows[name]) - np.array(rows[against]))
-    share = np.mean(rows["zero_shot, not trained"], axis=0) / np.mean(rows["finetuned"], axis=0)
-    print(f"{'zero_shot as a share of finetuned':36}" + "".join(f"{s:15.0%}" for s in share))
+        differences(f"{name} over {against}", rows[name] - rows[against])
+    tuned = rows["finetuned"].mean(axis=0)
+    share = [f"{z / t:.0%}" if t > 0 else "-" for z, t in zip(rows["zero_shot, not trained"].mean(axis=0), tuned)]
+    print(f"{'zero_shot as a share of finetuned':36}" + "".join(f"{cell:>15}" for cell in share))
 
 
 def differences(title: str, gain: np.ndarray) -> None:
-    """Their mean, and its interval over species or sessions."""
-    if len(gain) in T_95:
-        half = T_95[len(gain)] * gain.std(axis=0, ddof=1) / len(gain) ** 0.5
-        cells = [f"{m:+.3f} ±{h:.3f}" for m, h in zip(gain.mean(axis=0), half)]
-        print(f"{title.replace(', not trained', ''):36}" + "".join(f"{cell:>15}" for cell in cells))
+    """Their mean with its interval, and the smallest."""
+    spread = gain.std(axis=0, ddof=1) if len(gain) > 1 else np.full(gain.shape[1], np.nan)
+    half = T_95.get(len(gain), np.nan) * spread / len(gain) ** 0.5
+    cells = [f"{m:+.3f} ±{h:.3f}" for m, h in zip(gain.mean(axis=0), half)]
+    print(f"{title.replace(', not trained', '').replace('from ', ''):36}" + "".join(f"{cell:>15}" for cell in cells))
+    print(f"{'the smallest':36}" + "".join(f"{value:+15.3f}" for value in gain.min(axis=0)))
 
 
 if __name__ == "__main__":
