@@ -61,6 +61,7 @@ class Checkpoint:
                 "Fit it again, or use the version that its provenance names.",
                 kind="bad_model",
             ) from error
+        model.own_region = max(0.0, self.config.model.own_region)
         set_precision(model, self.config.train.precision, torch.device(device))
         return model.eval().to(device)
 

@@ -129,6 +129,8 @@ class ModelConfig:
     """A second linear path, carried over from the model that training starts from; filled in then."""
     homes: tuple[str, ...] = ()
     """Latents that only one region's units load on, as REGION=COUNT; filled in from the sessions."""
+    own_region: float = -1.0
+    """Share in co-smoothing of what a unit's own region says with all others hidden; -1 lets validation decide."""
     prior: float = 0.01
     """Variance of the normal prior on a unit's weights in the linear path."""
     tokens: Literal["smooth-bins", "bins", "stitched-bins", "patches"] = "smooth-bins"

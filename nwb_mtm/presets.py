@@ -21,6 +21,7 @@ _PUBLISHED: Mapping[str, Any] = {
     "train.windows": 16,
     "model.voices": 1,
     "model.slow": 0,
+    "model.own_region": 0.0,
     "train.average": 0.0,
     "schemes.prompt": True,
     "schemes.together": False,

@@ -201,10 +201,8 @@ class Training:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        if not self.average:
-            return
         keep = min(self.config.train.average, self.step / (self.step + 9))
-        for name, parameter in self.model.named_parameters():
+        for name, parameter in self.model.named_parameters() if self.average else ():
             self.average[name].lerp_(parameter, 1 - keep)
 
     def _look(self) -> Mapping[str, float]:
@@ -223,16 +221,17 @@ class Training:
                 kept = self._validate(weights)
             self.best, self.best_step, self.best_valid = {**weights, "share": kept.share}, self.step, kept.scores
             self.best_score = float(np.mean(list(kept.scores.values())))
-        if self.step == self.steps and self.model.slow is not None:
+        if self.step == self.steps:
             self._settle()
         return now.scores
 
     def _settle(self) -> None:
-        """Let the best model learn what units do beyond what it expects of them."""
+        """Weigh what a unit's own region says, and learn what units do beyond what the best model expects of them."""
         with holding(self.model, self.best), few_threads(self.model):
             mine, valid = self._mine(self.windows), self._mine(self.valid)
             gains = settle(self.model, mine, valid, self.own, self.config, self.device, total=self.total)
             self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        self.config = self.config.changed({"model.own_region": self.model.own_region})
         self.best_valid = {name: value + gains.get(name, 0.0) for name, value in self.best_valid.items()}
 
     def _validate(self, weights: Mapping[str, Tensor]) -> Look:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from nwb_mtm.batch import Batch
+from nwb_mtm.batch import CONTEXT, Batch
 from nwb_mtm.masks import Lone, Mask
 from nwb_mtm.model.compute import few_threads
 from nwb_mtm.model.mtm import MtM
@@ -29,7 +29,48 @@ def expected(log_rate: Float[Tensor, "batch bin unit"]) -> Float[Tensor, "batch 
 def predict_passes(
     model: MtM, batch: Batch, plan: tuple[Pass, ...], score: Score, *, ahead: int | None = None
 ) -> Float[ndarray, "window bin unit"]:
-    """Expected counts of every pass's targets, for windows of one session; forward hides `ahead` bins (a tenth)."""
+    """Expected counts of every pass's targets, for windows of one session; forward hides `ahead` bins (a tenth).
+
+    Co-smoothing is mixed with what the targets' own regions say by themselves, as much as validation asked for.
+    """
+    wide = predict_from_all(model, batch, plan, score, ahead=ahead)
+    if score != "co-smoothing" or not model.own_region:
+        return wide
+    return mixed(wide, predict_from_own(model, batch, plan, wide), model.own_region)
+
+
+def mixed(
+    wide: Float[ndarray, "window bin unit"], own: Float[ndarray, "window bin unit"], share: float
+) -> Float[ndarray, "window bin unit"]:
+    """The weighted mean of two predictions' logarithms."""
+    return np.where(np.isfinite(wide), wide ** np.float32(1 - share) * own ** np.float32(share), np.float32(np.nan))
+
+
+def predict_from_own(
+    model: MtM, batch: Batch, plan: tuple[Pass, ...], wide: Float[ndarray, "window bin unit"]
+) -> Float[ndarray, "window bin unit"]:
+    """What the other units of each target's region say, all regions but that hidden too.
+
+    It is what all units say where a unit belongs to no region, or nothing else is hidden or seen.
+    """
+    region, said = batch.region[0].cpu().numpy(), np.full_like(wide, np.nan)
+    for name in np.unique(region[region != CONTEXT]):
+        inside = region == name
+        rows, place = np.flatnonzero(inside), np.cumsum(inside) - 1
+        own = tuple(
+            Pass(one.hidden[rows], place[one.targets[inside[one.targets]]])
+            for one in plan
+            if inside[one.targets].any() and not one.hidden[inside].all() and not one.hidden[~inside].all()
+        )
+        if own:
+            said[:, :, rows] = predict_from_all(model, batch.only(rows), own, "intra-region")
+    return np.where(np.isnan(said), wide, said)
+
+
+def predict_from_all(
+    model: MtM, batch: Batch, plan: tuple[Pass, ...], score: Score, *, ahead: int | None = None
+) -> Float[ndarray, "window bin unit"]:
+    """The same from everything that is seen alone."""
     bins = batch.counts.shape[1]
     out = np.full(tuple(batch.counts.shape), np.nan, np.float32)
     scheme, hidden_bins = RULES[score].scheme, (ahead or forward_bins(bins)) if score == "forward" else 0

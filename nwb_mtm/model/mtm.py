@@ -42,6 +42,7 @@ class MtM(nn.Module):
         self.carried = carried
         self.transformers = nn.ModuleList(transformers)
         self.slow = slow
+        self.own_region = 0.0  # its share in co-smoothing; set when training ends
         count = len(self.voices)
         self.bias = nn.Parameter(torch.full((rows, count), -2.0))
         self.register_buffer("share", torch.full((len(SCHEMES), count), 1.0 / count))

@@ -1,4 +1,4 @@
-"""After training: what the units did in training windows beyond what the voices expect, and how much it counts."""
+"""After training: how much a unit's own region counts, and what units did beyond what the voices expect of them."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -11,10 +11,10 @@ from torch import Tensor
 from nwb_mtm.batch import Batch, Roster, collate
 from nwb_mtm.config import Config
 from nwb_mtm.masks import SCHEMES, Mask
-from nwb_mtm.model.looking import predict_passes
+from nwb_mtm.model.looking import predict_from_all, predict_from_own, predict_passes
 from nwb_mtm.model.mtm import MtM
 from nwb_mtm.model.slow import START, Slow
-from nwb_mtm.model.validating import VALID_FOLDS
+from nwb_mtm.model.validating import CAUTION, VALID_FOLDS, offered_bits
 from nwb_mtm.passes import RULES, SCORES, Score, passes
 from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
@@ -22,6 +22,8 @@ from nwb_mtm.windows import Windows
 MOST_WINDOWS = 512  # of a session, evenly spread
 MEMORIES = (15.0, 30.0, 60.0, 120.0, 480.0)  # seconds
 PRIORS = (0.125, 0.5, 2.0)  # spikes
+OWN_SHARES = (0.0, 0.25, 0.5, 0.75)
+LIKELY_SHARE = 0.5  # another must be better by more than chance
 AMOUNTS = (0.0, 0.25, 0.4, 0.6, 0.8)
 SETTINGS = tuple((memory, prior, amount) for memory in MEMORIES for prior in PRIORS for amount in AMOUNTS)
 TOUCHING = 0.2  # of a bin: windows end to end do not overlap
@@ -37,13 +39,55 @@ def settle(
     *,
     total: Callable[[Tensor], Tensor] = lambda sums: sums,
 ) -> dict[str, float]:
-    """Fill the slow part's tables from training windows, and choose on validation windows how much it says.
+    """Choose on validation windows how much a unit's own region says, and how much what changes slowly.
 
-    How many bits per spike that adds to every score there.
+    How many bits per spike both add to every score there.
     """
-    slow = model.slow
-    if slow is None:
-        return {}
+    model.own_region, gain = max(0.0, config.model.own_region), 0.0
+    if config.model.own_region < 0:
+        model.own_region, gain = _weigh_own_region(model, valid, vocabulary, config, device, total)
+    gains = _settle_slow(model, model.slow, train, valid, vocabulary, config, device, total) if model.slow else {}
+    return {**gains, "co-smoothing": gains.get("co-smoothing", 0.0) + gain}
+
+
+def _weigh_own_region(
+    model: MtM,
+    valid: Sequence[Windows],
+    vocabulary: Vocabulary,
+    config: Config,
+    device: torch.device,
+    total: Callable[[Tensor], Tensor],
+) -> tuple[float, float]:
+    """How much what a unit's own region says should count in co-smoothing; the bits per spike that this adds."""
+    sums = torch.zeros(len(OWN_SHARES) + 2, dtype=torch.float64)  # at the end windows and sessions
+    for windows in valid:
+        _, batch = _batch(windows, vocabulary, config, device)
+        plan = passes(windows.units, "co-smoothing", folds=min(VALID_FOLDS, len(windows.units)))
+        wide = predict_from_all(model, batch, plan, "co-smoothing")
+        both = np.log(np.stack([wide, predict_from_own(model, batch, plan, wide)]))
+        offered = [np.array([1 - share, share]) for share in OWN_SHARES]
+        bits = offered_bits(windows, np.zeros((2, len(windows.units)), np.float32), both, offered)
+        sums += torch.tensor([*bits, len(windows), 1.0], dtype=torch.float64)
+    sums = total(sums)
+    bits = (sums[:-2] / sums[-1].clamp_min(1.0)).numpy()
+    if not np.ptp(bits):
+        return 0.0, 0.0
+    doubt = CAUTION * (np.array(OWN_SHARES) != LIKELY_SHARE) / max(1.0, float(sums[-2])) ** 0.5
+    best = int((bits - doubt).argmax())
+    return OWN_SHARES[best], float(bits[best] - bits[0])
+
+
+def _settle_slow(
+    model: MtM,
+    slow: Slow,
+    train: Sequence[Windows],
+    valid: Sequence[Windows],
+    vocabulary: Vocabulary,
+    config: Config,
+    device: torch.device,
+    total: Callable[[Tensor], Tensor],
+) -> dict[str, float]:
+    """Fill the slow part's tables from training windows, and choose how much it says."""
     slow.forget()
     for windows in train:
         _remember(model, slow, windows, vocabulary, config, device)

@@ -37,7 +37,10 @@ def tuned(config: Config, model: ModelConfig, freeze: str | None = None, *, fres
     config = config if freeze is None else config.changed({"train.freeze": freeze})
     rate = config.train.tuning_rate or TUNING_RATE
     carried = model.carried or (fresh and model.latents > 0 and config.train.freeze != "trunk")
-    return replace(config, model=replace(model, carried=carried), train=replace(config.train, tuning_rate=rate))
+    own = config.model.own_region if model.preset == "default" else model.own_region
+    return replace(
+        config, model=replace(model, carried=carried, own_region=own), train=replace(config.train, tuning_rate=rate)
+    )
 
 
 def carried_over(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from nwb_mtm.batch import Roster, collate
 from nwb_mtm.config import Config
 from nwb_mtm.masks import SCHEMES
 from nwb_mtm.metrics import sums, unit_scores
-from nwb_mtm.model.looking import LEAST, predict_passes
+from nwb_mtm.model.looking import LEAST, predict_from_all
 from nwb_mtm.model.mtm import MtM
 from nwb_mtm.passes import RULES, SCORES, Score, passes
 from nwb_mtm.vocabulary import Vocabulary
@@ -79,7 +79,7 @@ def look(
     sums = torch.zeros(len(SCORES), len(offered) + voices + 2, dtype=torch.float64)  # at the end windows and sessions
     for windows in sessions:
         for score, bias, said in _voices(model, windows, vocabulary, config, device):
-            bits = _bits(windows, bias, said, [*offered, *np.eye(voices)])
+            bits = offered_bits(windows, bias, said, [*offered, *np.eye(voices)])
             sums[SCORES.index(score)] += torch.tensor([*bits, len(windows), 1.0], dtype=torch.float64)
     sums = total(sums)
     means = {score: (row[:-2] / row[-1]).numpy() for score, row in zip(SCORES, sums) if row[-1] > 0}
@@ -113,7 +113,7 @@ def lonely(model: MtM, weights: Sequence[Float[ndarray, " voice"]]) -> list[bool
     return [count > 1 and bool((weight[:count] == 0).sum() == 1) for weight in weights]
 
 
-def _bits(
+def offered_bits(
     windows: Windows,
     bias: Float[ndarray, "voice unit"],
     voices: Float[ndarray, "voice window bin unit"],
@@ -152,7 +152,7 @@ def _voices(
         voices = []
         for only in torch.eye(share.shape[1], device=share.device):
             model.share.copy_(only)
-            voices.append(predict_passes(model, batch, plan, score))
+            voices.append(predict_from_all(model, batch, plan, score))
         model.share.copy_(share)
         yield score, bias, np.log(np.stack(voices))
 

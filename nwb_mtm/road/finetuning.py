@@ -98,7 +98,10 @@ def _scratch(config: Config, prepared: Prepared, limit: int | None) -> Training:
 
 def scratch_config(config: Config) -> Config:
     """The same settings without those of a model that starts from another."""
-    return config.changed({"train.freeze": "", "train.tuning_rate": 0.0, "model.carried": False})
+    own = -1.0 if config.model.preset == "default" else config.model.own_region
+    return config.changed(
+        {"train.freeze": "", "train.tuning_rate": 0.0, "model.carried": False, "model.own_region": own}
+    )
 
 
 def first_windows(windows: Windows, limit: int | None) -> Windows:
