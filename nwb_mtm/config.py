@@ -251,8 +251,7 @@ class Config:
         for section, key, value in _parted(fixed_by(str(name))):
             if isinstance(given := whole.get(section, {}), Mapping):
                 whole[section] = {key: value, **given}
-        built: Config = build(cls, whole, "")
-        return built
+        return build(cls, whole, "")
 
     def changed(self, changes: Mapping[str, Any]) -> "Config":
         """A copy with dotted settings changed; a preset brings all that it fixes, but for what is changed beside it.

@@ -8,11 +8,13 @@ import re
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import tomli_w
 
 from nwb_mtm.errors import ConfigError
+
+Settings = TypeVar("Settings")
 
 
 def describe(section: type) -> dict[str, str]:
@@ -36,9 +38,9 @@ def commented(section: Any, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def build(cls: type[Any], table: Mapping[str, Any], prefix: str) -> Any:
+def build(cls: type[Settings], table: Mapping[str, Any], prefix: str) -> Settings:
     hints = typing.get_type_hints(cls)
-    names = [f.name for f in dataclasses.fields(cls)]
+    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for key in table:
         if key not in names:
             raise unknown(f"{prefix}{key}", [f"{prefix}{name}" for name in names])
