@@ -59,14 +59,6 @@ class Batch:
         """Some of the windows."""
         return self._each(lambda tensor: tensor[rows])
 
-    def only(self, units: Int[ndarray, " unit"]) -> "Batch":
-        """Some of the units."""
-        some = torch.from_numpy(units).to(self.unit.device)
-        wide = {
-            name: getattr(self, name).index_select(-1, some) for name in ("counts", "valid", "unit", "region", "kin")
-        }
-        return replace(self, **wide)
-
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         changed: dict[str, Any] = {name: change(getattr(self, name)) for name in TENSORS}
         return replace(self, **changed)

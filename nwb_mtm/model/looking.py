@@ -53,17 +53,15 @@ def predict_from_own(
 
     It is what all units say where a unit belongs to no region, or nothing else is hidden or seen.
     """
-    region, said = batch.region[0].cpu().numpy(), np.full_like(wide, np.nan)
-    for name in np.unique(region[region != CONTEXT]):
-        inside = region == name
-        rows, place = np.flatnonzero(inside), np.cumsum(inside) - 1
-        own = tuple(
-            Pass(one.hidden[rows], place[one.targets[inside[one.targets]]])
-            for one in plan
-            if inside[one.targets].any() and not one.hidden[inside].all() and not one.hidden[~inside].all()
-        )
-        if own:
-            said[:, :, rows] = predict_from_all(model, batch.only(rows), own, "intra-region")
+    region, alone = batch.region[0].cpu().numpy(), []
+    for one in plan:
+        for name in np.unique(region[one.targets]):
+            hidden = one.hidden | (region != name)
+            if name != CONTEXT and not hidden.all() and (hidden != one.hidden).any():
+                alone.append(Pass(hidden, one.targets[region[one.targets] == name]))
+    if not alone:
+        return wide
+    said = predict_from_all(model, batch, tuple(alone), "intra-region")
     return np.where(np.isnan(said), wide, said)
 
 

@@ -17,11 +17,12 @@ from nwb_mtm.windows import Windows
 
 REGIONS = ["CA1"] * 6 + ["DG"] * 6 + ["unknown"]
 SMALL = Config().changed({"train.steps": 60, "train.batch": 8, "model.latents": 3, "model.layers": 0, "model.slow": 0})
+BOTH = SMALL.changed({"model.layers": 1, "model.voices": 1})
 
 
 @pytest.fixture(scope="module")
 def trained() -> Checkpoint:
-    training = Training([populations.windows(REGIONS, count=60)], [], SMALL)
+    training = Training([populations.windows(REGIONS, count=60)], [], BOTH)
     list(training)
     return training.checkpoint()
 
