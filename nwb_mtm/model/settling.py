@@ -22,8 +22,9 @@ from nwb_mtm.windows import Windows
 MOST_WINDOWS = 512  # of a session, evenly spread
 MEMORIES = (15.0, 30.0, 60.0, 120.0, 480.0)  # seconds
 PRIORS = (0.125, 0.5, 2.0)  # spikes
-OWN_SHARES = (0.0, 0.25, 0.5, 0.75)
-LIKELY_SHARE = 0.5  # another must be better by more than chance
+OWN_SHARES = (0.0, 0.2, 0.4, 0.6, 0.8)
+NOTHING = 1e-6  # bits: where units have no other region, all shares say the same but for rounding
+LIKELY_SHARE = 0.6  # another must be better by more than chance
 AMOUNTS = (0.0, 0.25, 0.4, 0.6, 0.8)
 SETTINGS = tuple((memory, prior, amount) for memory in MEMORIES for prior in PRIORS for amount in AMOUNTS)
 TOUCHING = 0.2  # of a bin: windows end to end do not overlap
@@ -70,7 +71,7 @@ def _weigh_own_region(
         sums += torch.tensor([*bits, len(windows), 1.0], dtype=torch.float64)
     sums = total(sums)
     bits = (sums[:-2] / sums[-1].clamp_min(1.0)).numpy()
-    if not np.ptp(bits):
+    if np.ptp(bits) < NOTHING:
         return 0.0, 0.0
     doubt = CAUTION * (np.array(OWN_SHARES) != LIKELY_SHARE) / max(1.0, float(sums[-2])) ** 0.5
     best = int((bits - doubt).argmax())
