@@ -52,11 +52,13 @@ def _plain(value: Any) -> str:
 
 
 def model_hash(checkpoint: "Checkpoint") -> str:
-    """A hash of the weights and the names they belong to."""
+    """A hash of the weights, how much own regions count, and the names they belong to."""
     state = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(checkpoint.weights.items()):
         state.update(name.encode())
         state.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    if (own := checkpoint.config.model.own_region) > 0:
+        state.update(f"own region {own}".encode())
     state.update(repr(checkpoint.vocabulary.units).encode())
     return state.hexdigest()
 
