@@ -34,7 +34,7 @@ def predict_passes(
     Co-smoothing is mixed with what the targets' own regions say by themselves, as much as validation asked for.
     """
     wide = predict_from_all(model, batch, plan, score, ahead=ahead)
-    if score != "co-smoothing" or not model.own_region:
+    if score != "co-smoothing" or not model.own_region or not len(batch):
         return wide
     return mixed(wide, predict_from_own(model, batch, plan, wide), model.own_region)
 
