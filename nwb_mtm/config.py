@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +12,7 @@ import tomli_w
 
 from nwb_mtm.errors import ConfigError, SourceError
 from nwb_mtm.presets import EVERY, fixed_by
-from nwb_mtm.schema import build, commented, positive, seconds, unknown
+from nwb_mtm.schema import build, commented, parted, positive, seconds, unknown
 
 
 @dataclass(frozen=True)
@@ -156,6 +156,11 @@ class ModelConfig:
     dropout: float = 0.4
     """Share of channels dropped in training."""
 
+    def __post_init__(self) -> None:
+        if self.own_region > 1:
+            said = f"model.own_region is {self.own_region:g}; it is a share from 0 to 1, or -1 (validation decides)."
+            raise ConfigError(said, kind="bad_value")
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -248,7 +253,7 @@ class Config:
         """
         name = model.get("preset", "default") if isinstance(model := table.get("model", {}), Mapping) else "default"
         whole: dict[str, Any] = dict(table)
-        for section, key, value in _parted(fixed_by(str(name))):
+        for section, key, value in parted(fixed_by(str(name))):
             if isinstance(given := whole.get(section, {}), Mapping):
                 whole[section] = {key: value, **given}
         return build(cls, whole, "")
@@ -264,7 +269,7 @@ class Config:
         table = self.to_table()
         wanted = changes.get("model.preset", self.model.preset)
         brought = {} if wanted == self.model.preset else {**_plain(), **fixed_by(str(wanted))}
-        for section, key, value in _parted({**brought, **changes}):
+        for section, key, value in parted({**brought, **changes}):
             if section not in table or key not in table[section]:
                 raise unknown(f"{section}.{key}", [f"{s}.{k}" for s, keys in table.items() for k in keys])
             table[section][key] = value
@@ -290,11 +295,4 @@ class Config:
 
 def _plain() -> dict[str, Any]:
     """The defaults of all that a preset may fix."""
-    return {f"{section}.{key}": Config().to_table()[section][key] for section, key, _ in _parted(dict.fromkeys(EVERY))}
-
-
-def _parted(changes: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Dotted settings as section, key and value."""
-    for name, value in changes.items():
-        section, _, key = name.partition(".")
-        yield section, key, value
+    return {f"{section}.{key}": Config().to_table()[section][key] for section, key, _ in parted(dict.fromkeys(EVERY))}

@@ -7,7 +7,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar
 
 import tomli_w
@@ -92,3 +92,10 @@ def seconds(text: str) -> float:
     total = hours * 3600 + minutes * 60 + rest
     positive("budget", total)
     return total
+
+
+def parted(changes: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Dotted settings as section, key and value."""
+    for name, value in changes.items():
+        section, _, key = name.partition(".")
+        yield section, key, value

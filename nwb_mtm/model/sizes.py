@@ -7,7 +7,6 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from nwb_mtm.config import Config
-from nwb_mtm.errors import ConfigError
 from nwb_mtm.passes import mask_regions
 from nwb_mtm.schema import seconds
 from nwb_mtm.vocabulary import Vocabulary
@@ -27,11 +26,6 @@ PASSES = 35  # over the windows of every scheme: where little is recorded, more 
 
 def sized(config: Config, windows: Sequence[Windows]) -> Config:
     """Settings whose size follows from the sessions and the budget."""
-    if config.model.own_region > 1:
-        said = (
-            f"model.own_region is {config.model.own_region:g}; it is a share from 0 to 1, or -1 (validation decides)."
-        )
-        raise ConfigError(said, kind="bad_value")
     if config.model.latents < 0:
         config = config.changed(_latents(windows))
     if config.model.layers < 0:

@@ -10,6 +10,7 @@ import torch
 from nwb_mtm import inference
 from nwb_mtm.checkpoint import Checkpoint
 from nwb_mtm.config import Config
+from nwb_mtm.errors import ConfigError
 from nwb_mtm.model.settling import OWN_SHARES, settle
 from nwb_mtm.presets import PRESETS
 from nwb_mtm.training import Training
@@ -80,3 +81,8 @@ def test_training_keeps_what_it_chose_and_published_presets_do_without() -> None
     list(training)
     assert training.checkpoint().config.model.own_region in OWN_SHARES
     assert all(Config().changed({"model.preset": name}).model.own_region == 0 for name in PRESETS if name != "default")
+
+
+def test_a_share_above_one_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(ConfigError, match="own_region is 2; it is a share from 0 to 1"):
+        Config().changed({"model.own_region": 2.0})

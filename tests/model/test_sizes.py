@@ -1,10 +1,8 @@
 """Size follows from the sessions."""
 
 import populations
-import pytest
 
 from nwb_mtm.config import Config
-from nwb_mtm.errors import ConfigError
 from nwb_mtm.model.sizes import sized
 
 
@@ -29,11 +27,6 @@ def test_transformers_are_wider_where_much_is_recorded_and_left_out_where_the_bu
     assert (narrow.layers, narrow.width) == (1, 64)
     assert (wide.layers, wide.width) == (1, 128)
     assert (sized(short, [few]).model.layers, sized(short, [many]).model.layers) == (1, 0)
-
-
-def test_a_share_above_one_is_refused() -> None:
-    with pytest.raises(ConfigError, match="own_region is 2; it is a share from 0 to 1"):
-        sized(Config().changed({"model.own_region": 2.0}), [populations.windows()])
 
 
 def test_stated_sizes_are_kept() -> None:
