@@ -170,6 +170,8 @@ class TrainConfig:
     """Time for training with validation, such as 90s, 5m or 2h; fixes `steps` once."""
     steps: int = 0
     """Steps to train; 0 lets the budget decide."""
+    looks: int = 0
+    """Looks at validation windows in a run; 0 for ten, or fewer where they take more than a third of the budget."""
     batch: int = 16
     """Windows that share a mask in the linear path's steps."""
     masks: int = 2
@@ -199,8 +201,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         seconds(self.budget)
-        if self.steps < 0:
-            raise ConfigError(f"train.steps is {self.steps}; it is 0 (budget decides) or more.", kind="bad_value")
+        if self.steps < 0 or self.looks < 0:
+            raise ConfigError(f"train.steps, train.looks: {self.steps}, {self.looks}; 0 or more each", kind="bad_value")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from nwb_mtm.model.sizes import enough_steps, sized
 from nwb_mtm.model.start import new_model
 from nwb_mtm.model.transfer import is_fresh, tuned
 from nwb_mtm.model.validating import Look, holding, look, spread
+from nwb_mtm.pacing import LOOKS, Pace, next_look
 from nwb_mtm.resuming import pack, part, unpack, weight_of
 from nwb_mtm.sampling import Sampler
 from nwb_mtm.schema import seconds
@@ -34,8 +35,6 @@ from nwb_mtm.vocabulary import Vocabulary
 from nwb_mtm.windows import Windows
 
 TIMED_STEPS = 24  # warm steps that fix the number of steps
-LOOKS = 10  # validations in a run
-SETTLING = 3  # as long as so many of them
 AHEAD = 10  # steps that a GPU is given before their losses are read
 
 
@@ -147,16 +146,16 @@ class Training:
     def __iter__(self) -> Iterator[Step]:
         if not self.steps:
             self.steps = self._steps_for_budget()
-        every = max(1, self.steps // LOOKS)
+        looks = self.config.train.looks or LOOKS
         if self.config.train.tuning_rate and self.step == 0:
             self._look()  # what the other model knew may be best already
         while self.step < self.steps:
             began, first = time.perf_counter(), self.step + 1
             ahead = AHEAD if self.device.type == "cuda" else 1
-            count = min(ahead, every - self.step % every, self.steps - self.step)
+            due = next_look(self.step, self.steps, looks)
+            count = min(ahead, due - self.step)
             losses = self.watch.read([self._train_step() for _ in range(count)], first)
-            looked = self.step % every == 0 or self.step == self.steps
-            valid = self._look() if looked else None
+            valid = self._look() if self.step == due else None
             spent = (time.perf_counter() - began) / count
             self.pace = spent if not self.pace else 0.95 * self.pace + 0.05 * spent
             for step, (loss, seen) in enumerate(losses, first):
@@ -168,15 +167,15 @@ class Training:
         """Time warm steps and a validation; the steps that fit into what is left."""
         budget = seconds(self.config.train.budget)
         began = time.perf_counter()
-        each, look = self.measure(0.1 * budget)
-        left = budget - (time.perf_counter() - began) - (LOOKS + 1 + SETTLING) * look
-        steps = max(LOOKS, int(0.97 * left / each)) if each else LOOKS
+        pace = self.measure(0.1 * budget)
+        looks = int(self.world.agree(pace.looks(self.config, budget)))
+        steps = pace.steps(self.config, budget - (time.perf_counter() - began), looks)
         steps = int(self.world.agree(min(steps, enough_steps(self.config, self.windows))))
-        self.config = self.config.changed({"train.steps": steps})
+        self.config = self.config.changed({"train.steps": steps, "train.looks": looks})
         return steps
 
-    def measure(self, longest: float) -> tuple[float, float]:
-        """Seconds of a warm step and of a validation, timed for at most `longest`; training stays at its start."""
+    def measure(self, longest: float) -> Pace:
+        """What a warm step and a look take, timed for at most `longest`; training stays at its start."""
         before, steps = self._state(), self.steps
         began = time.perf_counter()
         self.steps = 10**6
@@ -191,7 +190,7 @@ class Training:
         look = time.perf_counter() - looking
         self._restore(before)
         self.steps = steps
-        return (each if count else 0.0), look
+        return Pace(each if count else 0.0, look)
 
     def _train_step(self) -> Done:
         done = self.updater.step(self.step, self.steps)

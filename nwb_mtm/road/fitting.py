@@ -190,7 +190,7 @@ class _Run:
             if self.options.world.first:
                 training.config.save(own.config)
                 yield Written(checkpoint.save(own.model), f"model {number + 1}")
-            config = config.changed({"train.steps": training.steps})
+            config = config.changed({"train.steps": training.steps, "train.looks": training.config.train.looks})
         if self.options.world.first:
             self._save_folds(config)
         yield from self.finish()

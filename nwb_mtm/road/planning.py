@@ -20,7 +20,7 @@ from nwb_mtm.schema import seconds
 from nwb_mtm.sources.reading import Progress
 from nwb_mtm.sources.resolution import SourceOptions, resolve_all
 from nwb_mtm.sources.traffic import Estimate, estimate
-from nwb_mtm.training import LOOKS, SETTLING, Training
+from nwb_mtm.training import Training
 
 TIMED_SECONDS = 20.0  # at most, for warm steps
 
@@ -67,10 +67,10 @@ def timed(prepared: Prepared, config: Config, traffic: Estimate) -> Plan:
     """The plan of prepared sessions."""
     training = Training(prepared.part("train"), prepared.part("valid"), config, prepared.vocabulary)
     models = config.split.folds
-    each, look = training.measure(min(TIMED_SECONDS, 0.1 * seconds(config.train.budget)))
-    looks = (LOOKS + 1 + SETTLING) * look
-    room = seconds(config.train.budget) / models - looks
-    steps = config.train.steps or max(LOOKS, int(0.97 * room / max(each, 1e-9)))
+    budget = seconds(config.train.budget)
+    pace = training.measure(min(TIMED_SECONDS, 0.1 * budget))
+    looks = pace.looks(training.config, budget / models)
+    steps = config.train.steps or pace.steps(training.config, budget / models, looks)
     scored = {"none": (), "all": prepared.sessions, "sample": sample(prepared.sessions)}[config.evaluate.sessions]
     windows = [s.windows for s in prepared.sessions]
     return Plan(
@@ -80,7 +80,7 @@ def timed(prepared: Prepared, config: Config, traffic: Estimate) -> Plan:
         windows=sum(len(one) for one in windows),
         memory=sum(one.counts.nbytes for one in windows),
         steps=steps,
-        train_seconds=models * (steps * each + looks),
+        train_seconds=models * (steps * pace.step + pace.looking(training.config, looks)),
         evaluate_seconds=models * len(scored) * _one_evaluation(training, scored[0], config) if scored else 0.0,
         smallest_gain=max((_smallest(session) for session in prepared.sessions), default=float("nan")),
     )
