@@ -96,20 +96,27 @@ class World:
         """Whole tables on the first rank, from every rank's rows; `places` says where each rank's rows belong."""
         if not self.first:
             if rows:
-                dist.send(torch.cat([rows[name].reshape(-1) for name in sorted(rows)]), 0)
+                dist.send(torch.cat([_bytes(rows[name]) for name in sorted(rows)]), 0)
             return dict(rows)
         whole = {}
         for name, own in rows.items():
             count = sum(len(place[name]) for place in places)
             whole[name] = own.new_zeros(count, *own.shape[1:]).index_copy_(0, places[0][name], own)
         for rank in range(1, self.size if rows else 1):
-            sizes = {name: len(places[rank][name]) * rows[name][:1].numel() for name in sorted(rows)}
-            flat = torch.zeros(sum(sizes.values()))
+            each = {name: own[:0].new_empty(own.shape[1:]).nbytes for name, own in rows.items()}
+            sizes = {name: len(places[rank][name]) * each[name] for name in sorted(rows)}
+            flat = torch.zeros(sum(sizes.values()), dtype=torch.uint8)
             dist.recv(flat, rank)
             for name, part in zip(sizes, torch.split(flat, list(sizes.values()))):
                 shape = (len(places[rank][name]), *rows[name].shape[1:])
-                whole[name].index_copy_(0, places[rank][name], part.view(shape))
+                sent = part.clone().view(rows[name].dtype).view(shape)  # a part may begin between two numbers
+                whole[name].index_copy_(0, places[rank][name], sent)
         return whole
+
+
+def _bytes(rows: Tensor) -> Tensor:
+    """Numbers of any type as bytes, to travel side by side."""
+    return rows.contiguous().reshape(-1).view(torch.uint8)
 
 
 def _flat(data: bytes) -> Tensor:

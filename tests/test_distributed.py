@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from nwb_mtm import distributed
 from nwb_mtm.checkpoint import Checkpoint
@@ -92,6 +93,19 @@ def test_a_process_that_is_alone_sends_nothing() -> None:
         assert world.agree(3.5) == 3.5
         assert world.say("runs/a") == "runs/a"
         assert world.sent == 0
+
+
+def test_whole_tables_come_together_whatever_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = {"rows": torch.rand(5, 3), "bias": torch.rand(5), "spans": torch.arange(10).reshape(5, 2) + 2**60}
+    places = [{name: torch.tensor(rows) for name in whole} for rows in ([0, 3], [1], [2, 4])]
+    mine = [{name: table[place[name]] for name, table in whole.items()} for place in places]
+    sent: list[torch.Tensor] = []
+    monkeypatch.setattr(distributed.dist, "send", lambda tensor, to: sent.append(tensor))
+    monkeypatch.setattr(distributed.dist, "recv", lambda tensor, rank: tensor.copy_(sent[rank - 1]))
+    for rank in (1, 2):
+        distributed.World(rank, 3).collect(mine[rank], places)
+    found = distributed.World(0, 3).collect(mine[0], places)
+    assert all(torch.equal(found[name], table) for name, table in whole.items())
 
 
 def test_sessions_are_shared_by_what_they_cost() -> None:
