@@ -26,6 +26,7 @@ from .sections import Sectioned
 if TYPE_CHECKING:
     from nwb_mtm.config import Config
     from nwb_mtm.distributed import World
+    from nwb_mtm.road.finetuning import Start
     from nwb_mtm.runs import RunFolder
 
 EPILOG = """\b
@@ -82,7 +83,6 @@ def command(sources: tuple[str, ...], **chosen: Any) -> None:
 
 def run_fit(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
     """Start or go on with a run, and show what happens; with torchrun or srun, together with the other processes."""
-    from nwb_mtm.checkpoint import load
     from nwb_mtm.distributed import start
     from nwb_mtm.road.fitting import FitOptions, fit_run, resume_run
 
@@ -94,10 +94,7 @@ def run_fit(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
             strict=chosen["strict"],
             truth=chosen["truth"],
             command=command_line(),
-            init=load(chosen["init"]) if chosen["init"] else None,
-            freeze=chosen["freeze"],
-            control=not chosen["no_control"],
-            trials_curve=tuple(counts(chosen["trials_curve"], "--trials-curve")),
+            start=_start(chosen),
             stop=stop,
             tensorboard=chosen["tensorboard"],
             world=world,
@@ -113,6 +110,20 @@ def run_fit(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
         run = _new_folder(sources, chosen, world)
         if run is not None:
             show(fit_run(sources, run, config, options))
+
+
+def _start(chosen: dict[str, Any]) -> "Start | None":
+    """The model to start from, and what the run is held against."""
+    from nwb_mtm.checkpoint import load
+    from nwb_mtm.road.finetuning import Start
+
+    trials = tuple(counts(chosen["trials_curve"], "--trials-curve"))
+    if not chosen["init"]:
+        alone = {"--freeze": chosen["freeze"], "--trials-curve": trials, "--no-control": chosen["no_control"]}
+        if given := [name for name, value in alone.items() if value]:
+            raise click.UsageError(f"{given[0]} says how to start from a model; name it with --from MODEL.")
+        return None
+    return Start(load(chosen["init"]), str(chosen["init"]), chosen["freeze"], not chosen["no_control"], trials)
 
 
 def _settings(chosen: dict[str, Any]) -> "Config":

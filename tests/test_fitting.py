@@ -153,6 +153,18 @@ def test_a_stopped_run_goes_on_to_the_same_weights(source: Path, tmp_path: Path)
     assert steps == [1, 2, 3, 4]
 
 
+def test_a_run_that_cannot_be_set_up_leaves_no_folder(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*given: object, **more: object) -> None:
+        raise RunError("There is no training window.", kind="nothing_to_do")
+
+    monkeypatch.setattr(fitting, "Training", refused)
+    with pytest.raises(RunError, match="no training window"):
+        list(fit([source], tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_finished_run_is_not_gone_on_with(whole: Path) -> None:
     with pytest.raises(RunError, match="is finished"):
         list(fitting.resume_run(whole, fitting.FitOptions()))

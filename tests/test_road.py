@@ -16,7 +16,7 @@ from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.metrics import bits_per_spike
 from nwb_mtm.road import comparing, demonstration, fitting, planning
 from nwb_mtm.road.calls import evaluate, fit, predict
-from nwb_mtm.road.finetuning import Compared, first_windows
+from nwb_mtm.road.finetuning import Compared, Start, first_windows
 from nwb_mtm.scores import Scores
 from nwb_mtm.sources.reading import read
 from nwb_mtm.windows import Windows
@@ -138,7 +138,7 @@ def test_finetuning_stands_beside_zero_shot_and_scratch(
 ) -> None:
     folder = runs.create(tmp_path / "tuned")
     assert folder is not None
-    options = fitting.FitOptions(init=checkpoint, freeze="trunk", trials_curve=(8,))
+    options = fitting.FitOptions(start=Start(checkpoint, freeze="trunk", trials_curve=(8,)))
     events = list(fitting.fit_run([str(files[1])], folder, SMALL, options))
     found = [event for event in events if isinstance(event, Compared)]
     assert {one.score for one in found} >= {"co-smoothing", "forward"}
@@ -150,6 +150,33 @@ def test_finetuning_stands_beside_zero_shot_and_scratch(
     assert {"region", "log rate", "local variation", "depth"} <= set(written[0]["known"]["zero_shot"])
     assert [one["stretch"]["windows"] for one in written] == [one["trials"] for one in written]
     assert "Zero-shot: its region and log rate" in found[0].basis
+
+
+def test_a_stopped_run_remembers_the_model_it_started_from(
+    files: list[Path], checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    place = checkpoint.save(tmp_path / "known.safetensors")
+    given = Start(load(str(place)), str(place), trials_curve=(8,))
+    config = SMALL.changed({"train.steps": 3})
+
+    def tuned(name: str, stops: list[bool]) -> list[object]:
+        folder, answers = runs.create(tmp_path / name), iter([*stops, *[False] * 20])
+        assert folder is not None
+        options = fitting.FitOptions(start=given, stop=lambda: next(answers))
+        return list(fitting.fit_run([str(files[1])], folder, config, options))
+
+    tuned("whole", [])
+    assert isinstance(tuned("stopped", [False, True])[-1], fitting.Stopped)
+    assert not (tmp_path / "stopped" / "finetuning.json").exists()
+    list(fitting.resume_run(tmp_path / "stopped", fitting.FitOptions()))
+    whole, stopped = ((tmp_path / name / "finetuning.json").read_text() for name in ("whole", "stopped"))
+    assert json.loads(whole) == json.loads(stopped)
+
+    tuned("gone", [False, True])
+    place.unlink()
+    said = [str(event) for event in fitting.resume_run(tmp_path / "gone", fitting.FitOptions())]
+    assert any("is not compared with training from scratch" in text for text in said)
+    assert (tmp_path / "gone" / "model.safetensors").exists()
 
 
 def test_first_windows_are_the_first_in_time(files: list[Path]) -> None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from nwb_mtm.checkpoint import Checkpoint
+from nwb_mtm.annotation.provenance import model_hash
+from nwb_mtm.checkpoint import Checkpoint, load
 from nwb_mtm.config import Config
+from nwb_mtm.errors import RunError
 from nwb_mtm.evaluation.activity import Bench, Options
 from nwb_mtm.evaluation.scoring import evidence_of
 from nwb_mtm.evaluation.tallies import Tally, gain
@@ -21,6 +24,35 @@ from nwb_mtm.training import Step, Training
 from nwb_mtm.windows import Windows
 
 UNTRAINED = ("mean_row", "zero_shot", "aligned")
+
+
+@dataclass(frozen=True)
+class Start:
+    """The model that a run starts from, and what the run is held against."""
+
+    model: Checkpoint
+    place: str = ""  # where it was loaded from, for whoever goes on
+    freeze: str | None = None
+    control: bool = True  # train from scratch too, and compare
+    trials_curve: tuple[int, ...] = ()  # compare for these numbers of training windows, too
+
+    def to_notes(self) -> dict[str, Any]:
+        """What whoever goes on needs to know of it; nothing where it has no place."""
+        if not self.place:
+            return {}
+        words = {"model": str(Path(self.place).absolute()), "hash": model_hash(self.model), "freeze": self.freeze}
+        return {"start": {**words, "control": self.control, "trials_curve": list(self.trials_curve)}}
+
+    @classmethod
+    def recalled(cls, notes: Mapping[str, Any]) -> "Start | None":
+        """The start that notes tell of; an error where the model is not there any more, or is another one."""
+        told = notes.get("start")
+        if told is None:
+            return None
+        model = load(told["model"])
+        if model_hash(model) != told["hash"]:
+            raise RunError(f"{told['model']} holds another model than at the start.", kind="bad_model")
+        return cls(model, told["model"], told["freeze"], told["control"], tuple(told["trials_curve"]))
 
 
 @dataclass(frozen=True)

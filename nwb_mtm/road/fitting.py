@@ -1,7 +1,7 @@
 """The whole road in one place: read, prepare, train, evaluate, report; what happens is yielded as it happens."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from nwb_mtm.checkpoint import Checkpoint, read_tensors
 from nwb_mtm.config import Config
 from nwb_mtm.decoding.targets import choose
 from nwb_mtm.distributed import ALONE, World
-from nwb_mtm.errors import RunError
+from nwb_mtm.errors import NwbMtmError, RunError
 from nwb_mtm.evaluation.fingerprints import versions
 from nwb_mtm.road.events import Scored, Stopped, Written
-from nwb_mtm.road.finetuning import Compared, control, curve
+from nwb_mtm.road.finetuning import Compared, Start, control, curve
 from nwb_mtm.road.finishing import Finishing
 from nwb_mtm.road.gathering import Gathered, Said, gather
 from nwb_mtm.road.preparation import Prepared, check_training, prepare, shared_regions
@@ -36,10 +36,7 @@ class FitOptions:
     strict: bool = False
     truth: Path | None = None
     command: str = ""
-    init: Checkpoint | None = None
-    freeze: str | None = None
-    control: bool = True  # with `init`: train from scratch too, and compare
-    trials_curve: tuple[int, ...] = ()  # with `init`: compare for these numbers of training windows
+    start: Start | None = None
     stop: Callable[[], bool] = lambda: False
     tensorboard: bool = False
     world: World = ALONE  # the processes that train together; the first one reads first, evaluates and writes
@@ -49,7 +46,11 @@ def fit_run(sources: Sequence[str], folder: RunFolder, config: Config, options: 
     """The whole road for the sources, into a run folder."""
     run = _Run(tuple(sources), folder, options)
     yield from run.prepare(config)
-    yield from run.train_folds(config) if config.split.folds > 1 else run.train(run.training(config))
+    if config.split.folds > 1:
+        yield from run.train_folds(config)
+        return
+    training = run.training(config)
+    yield from run.train(training, training.checkpoint())
 
 
 def resume_run(path: Path, options: FitOptions) -> Iterator[Event]:
@@ -63,6 +64,7 @@ def resume_run(path: Path, options: FitOptions) -> Iterator[Event]:
         raise RunError(f"{path} {what}; --resume needs a run that was stopped.", kind="not_a_run")
     header = read_tensors(folder.resume)[1]
     config, notes = Config.from_table(header["config"]), header["notes"]
+    options = yield from _recalled(options, notes)
     run = _Run(tuple(notes["sources"]), folder, options, spent=notes["seconds"])
     yield from run.prepare(config)
     if config.split.folds > 1:
@@ -70,20 +72,33 @@ def resume_run(path: Path, options: FitOptions) -> Iterator[Event]:
         yield from run.train_folds(config, notes["fold"])
         return
     training = run.training(config)
+    start = training.checkpoint()
     training.load_resume(folder.resume)
     if options.world.first:
         folder.cut_steps(training.step)
     yield Said(f"Going on after step {training.step} of {training.steps}.")
-    yield from run.train(training)
+    yield from run.train(training, start)
+
+
+def _recalled(options: FitOptions, notes: Mapping[str, Any]) -> Generator[Event, None, FitOptions]:
+    """The options, with the model that the run started from."""
+    if options.start is not None:
+        return options
+    try:
+        return replace(options, start=Start.recalled(notes))
+    except NwbMtmError as error:
+        yield Said(f"{error} The run goes on, and is not compared with training from scratch.", warning=True)
+        return options
 
 
 def _evaluate_trained(folder: RunFolder, options: FitOptions) -> Iterator[Event]:
     """Go on after training: what is missing are the scores of some sessions, or of all."""
     notes = json.loads(folder.evaluating.read_text(encoding="utf-8"))
+    options = yield from _recalled(options, notes)
     run = _Run(tuple(notes["sources"]), folder, options)
     config = Config.load(folder.config)
     yield from run.prepare(config)
-    if options.world.first and options.init is not None and not folder.finetuning.exists():
+    if options.world.first and options.start is not None and not folder.finetuning.exists():
         start = replace(run, options=replace(options, world=ALONE)).training(config).checkpoint()
         yield from run.against_scratch(Checkpoint.load(folder.model), start)
     yield from run.finish()
@@ -119,12 +134,12 @@ class _Run:
         windows = [session.windows for session in self.prepared.sessions]
         if len(windows) > 1 and not shared_regions(windows):
             yield Said("no region is in more than one session, so sessions can teach each other little", warning=True)
-        if self.options.init is None:
+        if self.options.start is None:
             check_training(self.prepared, config.split.folds)
-        if chosen.world.first:
-            self._write_sources()
 
     def _write_sources(self) -> None:
+        if not self.options.world.first:
+            return
         failed = [*self.gathered.failed, *self.prepared.skipped]
         content = {
             "sources": [session.to_json() for session in self.prepared.sessions],
@@ -138,14 +153,14 @@ class _Run:
         """Training on the prepared windows; a level of regions that was chosen stays with the model."""
         if config.units.region_level == "auto":
             config = config.changed({"units.region_level": self.prepared.vocabulary.level})
-        prepared = self.prepared.fold(fold)
+        prepared, start = self.prepared.fold(fold), self.options.start
         return Training(
             prepared.part("train"),
             prepared.part("valid"),
             config,
             self.prepared.vocabulary,
-            init=self.options.init,
-            freeze=self.options.freeze,
+            init=None if start is None else start.model,
+            freeze=None if start is None else start.freeze,
             provenance={
                 "command": self.options.command,
                 "versions": versions(),
@@ -154,9 +169,9 @@ class _Run:
             world=self.options.world,
         )
 
-    def train(self, training: Training) -> Iterator[Event]:
+    def train(self, training: Training, start: Checkpoint) -> Iterator[Event]:
         """Step after step; then scores, figures and the page."""
-        start = training.checkpoint()
+        self._write_sources()
         if (yield from self._stepping().run(training, self.folder)):
             return
         checkpoint = self._with_all_splits(training.checkpoint())
@@ -174,6 +189,7 @@ class _Run:
         for number in range(first, count):
             own = self.folder.fold(number)
             training = self.training(config.changed(share), number)
+            self._write_sources()
             notes = {"fold": number, "budget": config.train.budget}
             if number == first and self.folder.resume.exists():
                 training.load_resume(self.folder.resume)
@@ -207,13 +223,18 @@ class _Run:
 
     def _end_training(self) -> None:
         """From here on, whoever goes on evaluates."""
-        write_json(self.folder.evaluating, {"sources": list(self.sources)})
+        write_json(self.folder.evaluating, self._notes())
         self.folder.resume.unlink(missing_ok=True)
 
     def _stepping(self, notes: Mapping[str, Any] | None = None) -> Stepping:
         chosen = self.options
-        known = {"sources": list(self.sources), **(notes or {})}
+        known = {**self._notes(), **(notes or {})}
         return Stepping(self.folder, known, chosen.world, chosen.stop, self.spent, chosen.tensorboard)
+
+    def _notes(self) -> dict[str, Any]:
+        """What whoever goes on needs to know."""
+        start = self.options.start
+        return {"sources": list(self.sources), **(start.to_notes() if start is not None else {})}
 
     def _with_all_splits(self, checkpoint: Checkpoint, fold: int = 0) -> Checkpoint:
         """The model, which also knows the sessions that only selected it."""
@@ -226,15 +247,15 @@ class _Run:
 
     def against_scratch(self, checkpoint: Checkpoint, start: Checkpoint) -> Iterator[Event]:
         """With a model to start from: was it worth it?"""
-        init = self.options.init
-        if init is None or not self.options.control:
+        begun = self.options.start
+        if begun is None or not begun.control:
             return
         yield Said("training the same sessions from scratch for as many steps, for comparison")
         found: list[Compared] = []
-        events = [control(checkpoint, start, init, self.prepared)]
-        if self.options.trials_curve:
-            freeze = self.options.freeze
-            events.append(curve(init, self.prepared, checkpoint.config, self.options.trials_curve, freeze=freeze))
+        events = [control(checkpoint, start, begun.model, self.prepared)]
+        if begun.trials_curve:
+            counts = begun.trials_curve
+            events.append(curve(begun.model, self.prepared, checkpoint.config, counts, freeze=begun.freeze))
         for event in (one for some in events for one in some):
             if isinstance(event, Compared):
                 found.append(event)

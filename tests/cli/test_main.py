@@ -80,6 +80,13 @@ def test_a_mistyped_option_gets_the_nearest_one() -> None:
     assert "--sessions" in done.output
 
 
+@pytest.mark.parametrize("option", [("--freeze", "trunk"), ("--trials-curve", "10,20"), ("--no-control",)])
+def test_what_is_said_of_a_model_to_start_from_needs_one(option: tuple[str, ...]) -> None:
+    done = invoke("fit", "session.nwb", *option)
+    assert done.exit_code == 2
+    assert f"{option[0]} says how to start from a model; name it with --from MODEL" in done.output
+
+
 def test_the_version_is_that_of_the_distribution() -> None:
     from importlib.metadata import version
 
