@@ -55,7 +55,8 @@ def show_plan(sources: tuple[str, ...], chosen: dict[str, Any]) -> None:
 
     config = build_config(chosen)
     models = config.split.folds
-    events: Iterator[Said | Plan] = watch(plan(sources, config, build_sources(chosen), strict=chosen["strict"]))
+    strict, tuning = chosen["strict"], bool(chosen.get("init"))
+    events: Iterator[Said | Plan] = watch(plan(sources, config, build_sources(chosen), strict=strict, tuning=tuning))
     for event in events:
         if isinstance(event, Said):
             show_warning(event.text) if event.warning else console(stderr=True).print(event.text, markup=False)

@@ -11,7 +11,7 @@ import pytest
 from nwb_mtm import runs, synthetic
 from nwb_mtm.checkpoint import Checkpoint, load
 from nwb_mtm.config import Config
-from nwb_mtm.errors import ConfigError
+from nwb_mtm.errors import ConfigError, RecordingError
 from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.metrics import bits_per_spike
 from nwb_mtm.road import comparing, demonstration, fitting, planning
@@ -63,6 +63,20 @@ def test_a_plan_leaves_steps_to_the_budget(files: list[Path]) -> None:
     assert isinstance(plan, planning.Plan)
     assert plan.steps >= 10
     assert plan.train_seconds < 40
+
+
+def test_a_plan_ends_where_more_steps_would_not_help(files: list[Path]) -> None:
+    settings = SMALL.changed({"train.steps": 0, "train.budget": "10h", "train.windows": 64})
+    *_, plan = planning.plan([str(files[0])], settings)
+    assert isinstance(plan, planning.Plan)
+    assert plan.steps == 400
+
+
+def test_a_plan_refuses_what_a_fit_would_refuse(files: list[Path]) -> None:
+    few = SMALL.changed({"units.trials": "start_time < 25"})
+    with pytest.raises(RecordingError, match="a model needs at least 10"):
+        list(planning.plan([str(files[0])], few))
+    assert isinstance(list(planning.plan([str(files[0])], few, tuning=True))[-1], planning.Plan)
 
 
 def test_comparison_opens_test_time_for_the_winner_and_references_alone(files: list[Path]) -> None:

@@ -11,11 +11,12 @@ from nwb_mtm.errors import NwbMtmError
 from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.evaluation.scoring import evaluate_session
 from nwb_mtm.evaluation.tallies import smallest_gain
+from nwb_mtm.model.sizes import enough_steps
 from nwb_mtm.predictor import ModelPredictor
 from nwb_mtm.road.decoding import session_parts
 from nwb_mtm.road.finishing import sample
 from nwb_mtm.road.gathering import Gathered, Said, gather, read_options
-from nwb_mtm.road.preparation import Prepared, Session, prepare
+from nwb_mtm.road.preparation import Prepared, Session, check_training, prepare
 from nwb_mtm.schema import seconds
 from nwb_mtm.sources.reading import Progress
 from nwb_mtm.sources.resolution import SourceOptions, resolve_all
@@ -46,9 +47,17 @@ class Plan:
 
 
 def plan(
-    sources: Sequence[str], config: Config, options: SourceOptions | None = None, *, strict: bool = False
+    sources: Sequence[str],
+    config: Config,
+    options: SourceOptions | None = None,
+    *,
+    strict: bool = False,
+    tuning: bool = False,
 ) -> Iterator[Said | Progress | Plan]:
-    """Read the sources (from the cache where they are), time real steps and one evaluation, and add up."""
+    """Read the sources (from the cache where they are), time real steps and one evaluation, and add up.
+
+    With `tuning` the fit would start from a model, which a few windows are enough for.
+    """
     items = resolve_all(sources, options).items
     traffic = estimate(items, selection=read_options(config), options=options)
     yield Said(f"{traffic.files} files; {traffic.to_move / 1e6:.1f} MB to move")
@@ -59,6 +68,8 @@ def plan(
         else:
             yield event
     assert prepared is not None
+    if not tuning:
+        check_training(prepared, config.split.folds)
     yield Said("timing steps and one evaluation")
     yield timed(prepared, config, traffic)
 
@@ -70,7 +81,8 @@ def timed(prepared: Prepared, config: Config, traffic: Estimate) -> Plan:
     budget = seconds(config.train.budget)
     pace = training.measure(min(TIMED_SECONDS, 0.1 * budget))
     looks = pace.looks(training.config, budget / models)
-    steps = config.train.steps or pace.steps(training.config, budget / models, looks)
+    fitting = min(pace.steps(training.config, budget / models, looks), enough_steps(config, training.windows))
+    steps = config.train.steps or fitting
     scored = {"none": (), "all": prepared.sessions, "sample": sample(prepared.sessions)}[config.evaluate.sessions]
     windows = [s.windows for s in prepared.sessions]
     return Plan(
