@@ -55,8 +55,8 @@ def few_bins(windows: Sequence[Windows]) -> bool:
 
 
 def enough_steps(config: Config, windows: Sequence[Windows]) -> int:
-    """Steps after which more of them would not help, however long the budget is."""
-    if not few_bins(windows):
+    """Steps after which more of them would not help the default, however long the budget is; presets use all of it."""
+    if not few_bins(windows) or config.model.preset != "default":
         return 10**9
     return max(400, PASSES * sum(len(one) for one in windows) // config.train.windows)
 

@@ -3,7 +3,7 @@
 import populations
 
 from nwb_mtm.config import Config
-from nwb_mtm.model.sizes import sized
+from nwb_mtm.model.sizes import enough_steps, sized
 
 
 def test_regions_have_latents_of_their_own_and_some_are_shared() -> None:
@@ -43,3 +43,10 @@ def test_transformers_are_as_many_as_data_and_budget_allow() -> None:
     assert sized(Config().changed({"train.budget": "1m"}), [wide]).model.voices == 1
     assert sized(Config().changed({"train.steps": 60}), [few]).model.voices == 1
     assert sized(Config(), [populations.windows(count=1100)]).model.voices == 1
+
+
+def test_the_default_ends_where_more_steps_only_fit_noise_and_presets_use_their_budget() -> None:
+    few, many = populations.windows(count=12), populations.windows(count=1100)
+    preset = Config().changed({"model.preset": "ndt1-mtm"})
+    assert enough_steps(Config(), [few]) == 400
+    assert min(enough_steps(Config(), [many]), enough_steps(preset, [few])) > 10**6
