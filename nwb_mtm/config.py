@@ -202,7 +202,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         seconds(self.budget)
         if self.steps < 0 or self.looks < 0:
-            raise ConfigError(f"train.steps, train.looks: {self.steps}, {self.looks}; 0 or more each", kind="bad_value")
+            raise ConfigError(f"train.steps, train.looks: {self.steps}, {self.looks}; 0 or more.", kind="bad_value")
 
 
 @dataclass(frozen=True)
