@@ -11,7 +11,7 @@ import pytest
 from nwb_mtm import runs, synthetic
 from nwb_mtm.checkpoint import Checkpoint, load
 from nwb_mtm.config import Config
-from nwb_mtm.errors import ConfigError, RecordingError
+from nwb_mtm.errors import ConfigError, RecordingError, RunError
 from nwb_mtm.evaluation.activity import Options
 from nwb_mtm.metrics import bits_per_spike
 from nwb_mtm.road import comparing, demonstration, fitting, planning
@@ -173,7 +173,7 @@ def test_a_stopped_run_remembers_the_model_it_started_from(
     given = Start(load(str(place)), str(place), trials_curve=(8,))
     config = SMALL.changed({"train.steps": 3})
 
-    def tuned(name: str, stops: list[bool]) -> list[object]:
+    def tuned(name: str, stops: list[bool], config: Config = config) -> list[object]:
         folder, answers = runs.create(tmp_path / name), iter([*stops, *[False] * 20])
         assert folder is not None
         options = fitting.FitOptions(start=given, stop=lambda: next(answers))
@@ -187,7 +187,10 @@ def test_a_stopped_run_remembers_the_model_it_started_from(
     assert json.loads(whole) == json.loads(stopped)
 
     tuned("gone", [False, True])
+    tuned("shorter", [False, True], config.changed({"windows.after": 1.0}))
     place.unlink()
+    with pytest.raises(RunError, match="name the model that the run started from with --from"):
+        list(fitting.resume_run(tmp_path / "shorter", fitting.FitOptions()))
     said = [str(event) for event in fitting.resume_run(tmp_path / "gone", fitting.FitOptions())]
     assert any("is not compared with training from scratch" in text for text in said)
     assert (tmp_path / "gone" / "model.safetensors").exists()

@@ -73,7 +73,11 @@ def resume_run(path: Path, options: FitOptions) -> Iterator[Event]:
         return
     training = run.training(config)
     start = training.checkpoint()
-    training.load_resume(folder.resume)
+    try:
+        training.load_resume(folder.resume)
+    except RuntimeError as error:
+        said = f"The state in {path} does not fit its recordings; name the model that the run started from with --from."
+        raise RunError(said, kind="does_not_fit") from error
     if options.world.first:
         folder.cut_steps(training.step)
     yield Said(f"Going on after step {training.step} of {training.steps}.")
